@@ -1,0 +1,56 @@
+"""What a mouse tool is to the views: correction, clicks and measurements implement it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from qtpy.QtCore import Qt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gui.planes import Plane, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where the mouse is: voxel coordinates over the canonical spatial axes, as floats."""
+
+    position: Position
+    plane: Plane  # `plane.slicing` is the axis that the view steps through, None for an image
+    button: Qt.MouseButton = Qt.MouseButton.NoButton
+    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+
+
+class Tool(Protocol):
+    """Receives the left button in every 2D view while it is `views.tool`."""
+
+    @property
+    def radius(self) -> float:
+        """Of the ring drawn round the pointer, in mm (pixels if spacing is unknown); 0: none."""
+
+    @property
+    def path(self) -> Sequence[Position]:
+        """An unfinished outline to draw, in voxels over the spatial axes."""
+
+    def press(self, pointer: Pointer) -> None:
+        """The left button went down."""
+
+    def drag(self, pointer: Pointer) -> None:
+        """The mouse moved with the left button down."""
+
+    def release(self, pointer: Pointer) -> None:
+        """The left button went up."""
+
+    def double_click(self, pointer: Pointer) -> None:
+        """The left button was double clicked, such as to close an outline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A dot with an optional caption that a task shows over the image; position in voxels."""
+
+    position: Position
+    color: str
+    text: str = ""
