@@ -1,0 +1,80 @@
+"""How far the corrected labels are from the AI's, counted as they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from inference.series import Series
+
+    Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The AI's version against the corrected one; sizes in `unit`: ml, mm², voxels or pixels."""
+
+    dice: float
+    ai: float
+    corrected: float
+    added: float
+    removed: float
+    unit: str
+
+    @property
+    def difference(self) -> float:
+        """Corrected minus AI, in `unit`."""
+        return self.corrected - self.ai
+
+
+def _zeros() -> NDArray[np.int64]:
+    return np.zeros(256, np.int64)
+
+
+@dataclass(slots=True)
+class Counts:
+    """Voxels per label: in the corrected labels, in the AI's, and in both at the same place."""
+
+    now: NDArray[np.int64] = field(default_factory=_zeros)
+    ai: NDArray[np.int64] = field(default_factory=_zeros)
+    both: NDArray[np.int64] = field(default_factory=_zeros)
+
+    def labels_changed(self, before: Labels, after: Labels, ai: Labels | None) -> None:
+        """The corrected labels changed in these voxels; `ai`: the AI's labels there."""
+        self.now += _count(after) - _count(before)
+        if ai is not None:
+            self.both += _count(after[after == ai]) - _count(before[before == ai])
+
+    def ai_changed(self, before: Labels, after: Labels, now: Labels) -> None:
+        """The AI's labels changed in these voxels; `now`: the corrected labels there."""
+        self.ai += _count(after) - _count(before)
+        self.both += _count(after[after == now]) - _count(before[before == now])
+
+    def compare(self, ids: Sequence[int], series: Series) -> Comparison:
+        """Dice and sizes over these labels; Dice is 1 where both are empty."""
+        now, ai, both = (int(c[list(ids)].sum()) for c in (self.now, self.ai, self.both))
+        size, unit = voxel_size(series)
+        dice = 2 * both / (now + ai) if now + ai else 1.0
+        return Comparison(
+            dice, ai * size, now * size, (now - both) * size, (ai - both) * size, unit
+        )
+
+
+def voxel_size(series: Series) -> tuple[float, str]:
+    """Size of one voxel and its unit: ml of a volume, mm² of an image, or a plain count."""
+    flat = series.kind != "volume"
+    if not series.geometry.known:
+        return 1.0, "pixels" if flat else "voxels"
+    size = float(np.prod(series.scale[-2:] if flat else series.scale))
+    return (size, "mm²") if flat else (size / 1000, "ml")
+
+
+def _count(labels: Labels) -> NDArray[np.int64]:
+    return np.bincount(labels, minlength=256)

@@ -1,0 +1,318 @@
+"""One open series and everything drawn on it; knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from gui.comparison import Comparison, Counts
+from gui.history import Edit, History, Step
+from gui.voxel_edit import VoxelEdit
+from inference.box import Box
+from inference.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from inference.series import Series
+
+    Labels = NDArray[np.uint8]
+
+# Distinct for colour-blind readers as well; after Okabe and Ito, "Color Universal Design", 2008.
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#b3e2cd")
+MOST_OBJECTS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentObject:
+    """What one label stands for."""
+
+    id: int  # the label, 1 to 255
+    name: str
+    color: str  # "#rrggbb"
+    locked: bool = False  # no edit changes its voxels
+    visible: bool = True
+
+
+class Document:
+    """A series, its labels, the AI's version of them, and the history of both."""
+
+    labels_changed = Signal(Box)
+    ai_changed = Signal(Box)
+    objects_changed = Signal()
+    active_changed = Signal()
+    probability_changed = Signal()
+    history_changed = Signal()
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.image: NDArray[Any] = series.canonical()
+        self.scale: tuple[float, ...] = series.scale
+        self.shape: tuple[int, ...] = self.image.shape[: self.image.ndim - series.rgb]
+        self.labels: Labels = np.zeros(self.shape, np.uint8)  # the same array for good
+        self.objects: dict[int, SegmentObject] = {}
+        self.ai_labels: Labels | None = None
+        self.probability: NDArray[np.floating[Any]] | None = None
+        self.results: dict[str, dict[str, Any]] = {}
+        self.history = History(compact=_merge_strokes)
+        self.history.changed.connect(self.history_changed.emit)
+        self._active = 0
+        self._counts = Counts()
+
+    # --- labels -----------------------------------------------------------------------------
+
+    def apply(self, edit: VoxelEdit) -> bool:
+        """Change labels, the only way they change; whether anything was left to change.
+
+        Voxels of locked objects stay as they are, and nothing is added to a locked object.
+        """
+        protected = np.zeros(256, bool)
+        protected[[o.id for o in self.objects.values() if o.locked]] = True
+        edit = edit.onto(self.labels, protected)
+        if edit.empty:
+            return False
+        self.history.run(_VoxelStep(self, edit))
+        return True
+
+    def write(self, edit: VoxelEdit) -> None:
+        """For the history alone: change the voxels as told."""
+        index = edit.index()
+        before, after = np.repeat(edit.before, edit.lengths), np.repeat(edit.after, edit.lengths)
+        self.labels.reshape(-1)[index] = after
+        ai = None if self.ai_labels is None else self.ai_labels.reshape(-1)[index]
+        self._counts.labels_changed(before, after, ai)
+        self.labels_changed.emit(edit.box)
+
+    def _write_ai(self, edit: VoxelEdit, forget: bool = False) -> None:
+        if self.ai_labels is None:
+            self.ai_labels = np.zeros(self.shape, np.uint8)
+        index = edit.index()
+        before, after = np.repeat(edit.before, edit.lengths), np.repeat(edit.after, edit.lengths)
+        self.ai_labels.reshape(-1)[index] = after
+        self._counts.ai_changed(before, after, self.labels.reshape(-1)[index])
+        if forget:
+            self.ai_labels = None
+        self.ai_changed.emit(edit.box)
+
+    # --- objects ----------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """The object that tools draw, 0 if there is none."""
+        return self._active
+
+    @active.setter
+    def active(self, value: int) -> None:
+        if value != self._active and (value == 0 or value in self.objects):
+            self._active = value
+            self.active_changed.emit()
+
+    @property
+    def active_object(self) -> SegmentObject | None:
+        """The object that tools draw."""
+        return self.objects.get(self._active)
+
+    def add_object(self, name: str = "", color: str = "") -> SegmentObject:
+        """A new object, made active; UserError if all 255 labels are taken."""
+        free = next((i for i in range(1, MOST_OBJECTS + 1) if i not in self.objects), 0)
+        if not free:
+            raise UserError(f"An image holds {MOST_OBJECTS} objects at most: delete one first.")
+        color = color or PALETTE[(free - 1) % len(PALETTE)]
+        added = SegmentObject(free, name or f"Object {free}", color)
+        self._edit_objects(f"Add {added.name}", {free: added})
+        self.active = free
+        return added
+
+    def rename(self, object_id: int, name: str) -> None:
+        """Give an object another name."""
+        item = self.objects[object_id]
+        if name and name != item.name:
+            self._edit_objects(f"Rename {item.name}", {object_id: replace(item, name=name)})
+
+    def recolor(self, object_id: int, color: str) -> None:
+        """Give an object another colour, "#rrggbb"."""
+        item = self.objects[object_id]
+        if color != item.color:
+            self._edit_objects(f"Colour of {item.name}", {object_id: replace(item, color=color)})
+
+    def set_locked(self, object_id: int, locked: bool) -> None:
+        """Lock or unlock; a step of the history, as undo must meet the state it left."""
+        item = self.objects[object_id]
+        if locked != item.locked:
+            title = f"{'Lock' if locked else 'Unlock'} {item.name}"
+            self._edit_objects(title, {object_id: replace(item, locked=locked)})
+
+    def set_visible(self, object_id: int, visible: bool) -> None:
+        """Show or hide; a matter of looking, so not in the history."""
+        self.objects[object_id] = replace(self.objects[object_id], visible=visible)
+        self.objects_changed.emit()
+
+    def remove_object(self, object_id: int) -> None:
+        """Delete an object and its voxels; UserError if it is locked."""
+        item = self._unlocked(object_id)
+        with self.history.group(f"Delete {item.name}"):
+            self._relabel(object_id, 0)
+            self._edit_objects("", {object_id: None})
+
+    def merge_objects(self, source: int, target: int) -> None:
+        """Give the voxels of `source` to `target` and delete `source`; UserError if locked."""
+        item, into = self._unlocked(source), self._unlocked(target)
+        with self.history.group(f"Merge {item.name} into {into.name}"):
+            self._relabel(source, target)
+            self._edit_objects("", {source: None})
+
+    def _relabel(self, old: int, new: int) -> None:
+        box = Box.of(self.labels == old)
+        if box is not None:
+            mask = self.labels[box.slices] == old
+            self.apply(VoxelEdit.painted(self.labels, box, mask, new, ""))
+
+    def _unlocked(self, object_id: int) -> SegmentObject:
+        item = self.objects[object_id]
+        if item.locked:
+            raise UserError(f"{item.name} is locked: unlock it first.")
+        return item
+
+    def _edit_objects(self, title: str, after: Mapping[int, SegmentObject | None]) -> None:
+        before = {i: self.objects.get(i) for i in after}
+        undo, redo = partial(self._put_objects, before), partial(self._put_objects, after)
+        self.history.run(Step(title, undo, redo, nbytes=200 * len(after)))
+
+    def _put_objects(self, changes: Mapping[int, SegmentObject | None]) -> None:
+        for i, item in changes.items():
+            shown = self.objects.pop(i, item)
+            if item is not None and shown is not None:
+                self.objects[i] = replace(item, visible=shown.visible)
+        self.objects = dict(sorted(self.objects.items()))
+        if self._active not in self.objects:
+            self.active = max(self.objects, default=0)
+        self.objects_changed.emit()
+
+    # --- the AI's version -------------------------------------------------------------------
+
+    def set_ai_result(
+        self,
+        labels: Labels,
+        objects: Iterable[SegmentObject],
+        title: str,
+        probability: NDArray[np.floating[Any]] | None = None,
+        *,
+        key: str = "",
+        keep_corrections: bool = True,
+    ) -> None:
+        """Take over a model's labels (canonical axes; ids as in `objects`), as one step.
+
+        An object with the name of one here becomes that one, another gets a free label. Voxels
+        that the user corrected stay, unless `keep_corrections` is false. Steps of the same `key`
+        in a row, such as the positions of a threshold slider, are one step.
+        """
+        if labels.shape != self.shape:
+            raise ValueError(f"labels of shape {labels.shape} for an image of {self.shape}")
+        with self.history.group(title, key):
+            table = self._adopt(tuple(objects))
+            self._set_probability(probability)
+            self._take_over(table, labels, keep_corrections)
+
+    def _take_over(self, table: Labels, labels: Labels, keep_corrections: bool) -> None:
+        ids = np.zeros(256, bool)
+        ids[table[table > 0]] = True
+        ai = np.zeros(self.shape, np.uint8) if self.ai_labels is None else self.ai_labels
+        result = table[labels]
+        new_ai = np.where((result == 0) & ~ids[ai], ai, result)
+        follow = self.labels == ai
+        if not keep_corrections:
+            follow |= ids[self.labels] | (self.labels == 0)
+        new_labels = np.where(follow, new_ai, self.labels)
+        whole = Box.whole(self.shape)
+        self._run_ai(VoxelEdit.of(ai, whole, new_ai, ""))
+        self.apply(VoxelEdit.of(self.labels, whole, new_labels, ""))
+
+    def _run_ai(self, edit: VoxelEdit) -> None:
+        first = self.ai_labels is None
+        if first or not edit.empty:
+            undo = partial(self._write_ai, edit.reversed(), forget=first)
+            self.history.run(Step("", undo, partial(self._write_ai, edit), edit.nbytes))
+
+    def _adopt(self, objects: Iterable[SegmentObject]) -> Labels:
+        """Find or make the objects of a result; table from its labels to those here."""
+        table = np.zeros(256, np.uint8)
+        for item in objects:
+            same = next((o for o in self.objects.values() if o.name == item.name), None)
+            table[item.id] = (same or self.add_object(item.name, item.color)).id
+        return table
+
+    def _set_probability(self, after: NDArray[np.floating[Any]] | None) -> None:
+        before = self.probability
+        if after is before or after is None:
+            return
+        undo, redo = partial(self._put_probability, before), partial(self._put_probability, after)
+        self.history.run(Step("", undo, redo, 0 if before is None else before.nbytes))
+
+    def _put_probability(self, probability: NDArray[np.floating[Any]] | None) -> None:
+        self.probability = probability
+        self.probability_changed.emit()
+
+    # --- AI and corrected, side by side -------------------------------------------------------
+
+    def compare(self, object_id: int | None = None) -> Comparison | None:
+        """The AI's version against the corrected one, of one object or of all; None without AI."""
+        if self.ai_labels is None:
+            return None
+        ids = list(self.objects) if object_id is None else [object_id]
+        return self._counts.compare(ids, self.series)
+
+    def difference(self, box: Box | None = None) -> Labels:
+        """1 where the user added to the AI's version, 2 where removed, 3 where relabelled."""
+        where = (box or Box.whole(self.shape)).slices
+        now = self.labels[where]
+        ai = np.zeros_like(now) if self.ai_labels is None else self.ai_labels[where]
+        code = np.where(ai == 0, np.uint8(1), np.where(now == 0, np.uint8(2), np.uint8(3)))
+        return np.where(now == ai, np.uint8(0), code)
+
+
+@dataclass(frozen=True, slots=True)
+class _VoxelStep:
+    document: Document
+    edit: VoxelEdit
+
+    @property
+    def title(self) -> str:
+        return self.edit.title
+
+    @property
+    def nbytes(self) -> int:
+        return self.edit.nbytes
+
+    def undo(self) -> None:
+        self.document.write(self.edit.reversed())
+
+    def redo(self) -> None:
+        self.document.write(self.edit)
+
+
+def _merge_strokes(edits: list[Edit]) -> list[Edit]:
+    """The many small changes of a stroke become one."""
+    merged: list[Edit] = []
+    run: list[_VoxelStep] = []
+    for edit in (*edits, None):
+        if isinstance(edit, _VoxelStep):
+            run.append(edit)
+            continue
+        merged += _merged_run(run)
+        run = []
+        if edit is not None:
+            merged.append(edit)
+    return merged
+
+
+def _merged_run(run: list[_VoxelStep]) -> list[_VoxelStep]:
+    if len(run) < 2:
+        return run
+    edit = VoxelEdit.merged([step.edit for step in run], run[0].title)
+    return [] if edit.empty else [_VoxelStep(run[0].document, edit)]
