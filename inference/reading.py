@@ -1,0 +1,83 @@
+"""Open files: find the plugin that reads a path, and refuse what would not fit into memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+from inference import registry
+from inference.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from inference.series import Array, Series
+
+MEMORY_SHARE = 0.5  # of the free memory that one file may fill: its work needs the rest
+MAX_PICTURE_PIXELS = 400_000_000  # 20 000 x 20 000: beyond it, a picture is a whole slide or a trap
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What one plugin opens; lower `rank` is asked first."""
+
+    name: str
+    rank: int
+    accepts: Callable[[Path], bool]
+    read: Callable[[Path], list[Series]]
+
+
+def read(path: Path) -> list[Series]:
+    """Every series in a file or folder; raises UserError."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist.")
+    if path.is_file() and not path.stat().st_size:
+        raise UserError(f"{path.name} is empty: nothing was saved in it.")
+    for reader in registry.readers():
+        if reader.accepts(path):
+            return reader.read(path)
+    raise UserError(
+        f"{path.name} is of no kind that Limn opens: "
+        "give DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF or a folder of one of them."
+    )
+
+
+def read_job(context: Any, path: str) -> list[Series]:
+    """`read` as a job of the reader process, where a decoder may abort without harm."""
+    context.progress(0, 1, f"Reading {Path(path).name}")
+    return read(Path(path))
+
+
+def require_memory(path: Path, shape: Iterable[int], dtype: Any) -> None:
+    """Raise UserError if an array of that shape would not fit: call before allocating."""
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    free = psutil.virtual_memory().available
+    if needed > free * MEMORY_SHARE:
+        raise UserError(
+            f"{path.name} claims {needed / 2**30:.1f} GiB of pixels, but only "
+            f"{free / 2**30:.1f} GiB of memory are free: close other studies first."
+        )
+
+
+def require_picture(path: Path, width: int, height: int) -> None:
+    """Raise UserError for a picture that is empty or larger than Limn opens."""
+    if width * height > MAX_PICTURE_PIXELS:
+        raise UserError(
+            f"{path.name} claims {width} x {height} pixels, and Limn opens pictures of up to "
+            f"{MAX_PICTURE_PIXELS // 1_000_000} million pixels: reduce it or give a part of it."
+        )
+
+
+def sha256(*arrays: Array) -> str:
+    """Of the values in C order, little endian, as if the arrays were one."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()

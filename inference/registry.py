@@ -1,0 +1,54 @@
+"""What the plugins offer, read from their manifests: tasks and readers."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from inference.reading import Reader
+    from inference.tasks import Task
+
+ROOT = Path(__file__).resolve().parents[1]  # of a checkout, and of the unpacked frozen program
+
+
+def manifests() -> list[Path]:
+    """Every plugin's napari.yaml."""
+    return sorted(ROOT.glob("plugins/*/napari.yaml"))
+
+
+@cache
+def tasks() -> dict[str, Task]:
+    """Every vertical's `Task` by name."""
+    return {task.name: task for task in _contributed(".task")}
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """Every plugin's `Reader`, those that look into a file before those that trust its name."""
+    return tuple(sorted(_contributed(".read_series"), key=lambda reader: reader.rank))
+
+
+def load(name: str) -> Any:
+    """What "package.module:attribute" names."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _contributed(ending: str) -> list[Any]:
+    return [load(name) for command, name in _commands() if command.endswith(ending)]
+
+
+@cache
+def _commands() -> tuple[tuple[str, str], ...]:
+    """(id, python_name) of every command; plain YAML, for npe2's check would slow every start."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(
+        (command["id"], command["python_name"])
+        for path in manifests()
+        for command in yaml.load(path.read_bytes(), loader)["contributions"].get("commands", ())
+    )

@@ -1,0 +1,113 @@
+"""Single pictures: every bit depth, palette, transparency and rotation that cameras write."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from inference.errors import UserError
+from inference.reading import require_memory, require_picture, sha256
+from inference.series import Series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from inference.series import Array
+
+ROTATION_TAG = 0x0112
+PLAIN_MODES = ("L", "RGB", "I;16", "I;16B", "F")  # arrays that need no conversion
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def read_picture(path: Path) -> Series:
+    """A PNG, JPEG or BMP as (y, x) or (y, x, 3); raises UserError."""
+    stored, shown, notes = _decode_deep_png(path) if _is_deep_png(path) else _decode(path)
+    shown, dropped = without_alpha(path, shown)
+    return Series(
+        shown, "image", "OT", (path,), rgb=shown.ndim == 3,
+        sha256=sha256(stored), warnings=(*notes, *dropped),
+    )  # fmt: skip
+
+
+def without_alpha(path: Path, pixels: Array) -> tuple[Array, tuple[str, ...]]:
+    """Grey (y, x) or colour (y, x, 3), and a warning where a transparency was dropped."""
+    if pixels.ndim == 2 or pixels.shape[-1] == 3:
+        return pixels, ()
+    colours = pixels.shape[-1] - 1
+    kept = pixels[..., 0] if colours == 1 else pixels[..., :colours]
+    opaque = bool((pixels[..., -1] == np.iinfo(pixels.dtype).max).all())
+    note = f"The transparency of {path.name} was dropped."
+    return np.ascontiguousarray(kept), () if opaque else (note,)
+
+
+def _decode(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
+    """Stored values, values to show, warnings."""
+    try:
+        with warnings.catch_warnings():  # the size is checked here, with a sentence of our own
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = _open(path)
+            stored = np.asarray(image)
+            turned, notes = _turned(path, image)
+            return stored, _plain(turned), notes
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path.name} is not a picture, whatever its name says.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path.name} is damaged or cut off: copy it again ({error}).") from error
+
+
+def _open(path: Path) -> Image.Image:
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        image = Image.open(path)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    require_picture(path, *image.size)
+    require_memory(path, (*image.size, len(image.getbands())), np.uint16)
+    image.load()
+    return image
+
+
+def _turned(path: Path, image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    if image.getexif().get(ROTATION_TAG, 1) == 1:
+        return image, ()
+    note = f"{path.name} was turned upright, as the camera's rotation mark says."
+    return ImageOps.exif_transpose(image), (note,)
+
+
+def _plain(image: Image.Image) -> Array:
+    """Grey or colour values: palettes looked up, CMYK and black-and-white converted."""
+    if image.mode in PLAIN_MODES or image.mode in {"LA", "RGBA"}:
+        return np.asarray(image)
+    if image.mode == "I":  # Pillow's form of some 16-bit greys
+        return np.asarray(image).astype(np.uint16)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+
+
+def _is_deep_png(path: Path) -> bool:
+    """Whether it is a 16-bit PNG with more than one channel, which Pillow would cut to 8 bit."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    return (
+        head[:8] == PNG_SIGNATURE and len(head) == 26 and head[24] == 16 and head[25] in {2, 4, 6}
+    )
+
+
+def _decode_deep_png(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        width, height = reader.GetSize()[:2]
+        require_picture(path, width, height)
+        require_memory(path, (width, height, 4), np.uint16)
+        pixels: Any = sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise UserError(f"{path.name} is damaged or cut off: copy it again.") from error
+    return pixels, pixels, ()

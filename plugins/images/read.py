@@ -1,0 +1,83 @@
+"""Pictures (PNG, JPEG, TIFF, BMP), folders of frames, and volumes (NIfTI, NRRD, MHA)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.errors import UserError
+from inference.layers import LayerData, to_layers
+from inference.reading import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inference.series import Series
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+TIFFS = (".tif", ".tiff")
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+def accepts(path: Path) -> bool:
+    """By the name's ending; a folder if it holds such a file."""
+    if path.is_dir():
+        return any(_is_known(entry) for entry in path.iterdir())
+    return _is_known(path)
+
+
+def read(path: Path) -> list[Series]:
+    """Every series of a file or folder; raises UserError."""
+    if path.is_dir():
+        return _read_folder(path)
+    name = path.name.lower()
+    if name.endswith(VOLUMES):
+        from plugins.images.volumes import read_volume
+
+        return read_volume(path)
+    if name.endswith(TIFFS):
+        from plugins.images.tiff import read_tiff
+
+        return read_tiff(path)
+    from plugins.images.pictures import read_picture
+
+    return [read_picture(path)]
+
+
+def _is_known(path: Path) -> bool:
+    known = path.name.lower().endswith((*PICTURES, *TIFFS, *VOLUMES))
+    return known and not path.name.startswith(".")
+
+
+def _read_folder(folder: Path) -> list[Series]:
+    """A run if the folder holds numbered frames; else every file in it for itself."""
+    from plugins.images.frames import frame_files, read_frames
+
+    files = sorted(entry for entry in folder.iterdir() if entry.is_file() and _is_known(entry))
+    frames = frame_files(folder)
+    if frames and len(frames) == len(files):
+        return [read_frames(folder, frames)]
+    found: list[Series] = []
+    refused: list[str] = []
+    for file in files:
+        try:
+            found += read(file)
+        except UserError as error:
+            refused.append(str(error))
+    if not found:
+        raise UserError(refused[0])
+    return [found[0].warned(*refused), *found[1:]]
+
+
+def layer_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
+    """What npe2 asks for: a function that gives napari layers, or None."""
+    paths = [path] if isinstance(path, str) else path
+    return _read_layers if all(accepts(Path(entry)) for entry in paths) else None
+
+
+def _read_layers(path: str | list[str]) -> list[LayerData]:
+    paths = [path] if isinstance(path, str) else path
+    return [layer for p in paths for series in read(Path(p)) for layer in to_layers(series)]
+
+
+READER = Reader("images", 10, accepts, read)
