@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gui.voxel_edit import VoxelEdit
     from inference.series import Series
 
     Labels = NDArray[np.uint8]
@@ -46,16 +47,23 @@ class Counts:
     ai: NDArray[np.int64] = field(default_factory=_zeros)
     both: NDArray[np.int64] = field(default_factory=_zeros)
 
-    def labels_changed(self, before: Labels, after: Labels, ai: Labels | None) -> None:
-        """The corrected labels changed in these voxels; `ai`: the AI's labels there."""
-        self.now += _count(after) - _count(before)
-        if ai is not None:
-            self.both += _count(after[after == ai]) - _count(before[before == ai])
+    def changed(self, edit: VoxelEdit, index: NDArray[np.int64], other: Labels | None) -> None:
+        """The corrected labels changed at these flat indices; `other`: the AI's labels."""
+        _add_changes(self.now, edit)
+        self._match(edit, index, other)
 
-    def ai_changed(self, before: Labels, after: Labels, now: Labels) -> None:
-        """The AI's labels changed in these voxels; `now`: the corrected labels there."""
-        self.ai += _count(after) - _count(before)
-        self.both += _count(after[after == now]) - _count(before[before == now])
+    def ai_changed(self, edit: VoxelEdit, index: NDArray[np.int64], other: Labels) -> None:
+        """The AI's labels changed at these flat indices; `other`: the corrected labels."""
+        _add_changes(self.ai, edit)
+        self._match(edit, index, other)
+
+    def _match(self, edit: VoxelEdit, index: NDArray[np.int64], other: Labels | None) -> None:
+        if other is None:
+            return
+        there = other.reshape(-1)[index]
+        for labels, sign in ((edit.after, 1), (edit.before, -1)):
+            each = np.repeat(labels, edit.lengths)
+            self.both += sign * np.bincount(each[each == there], minlength=256)
 
     def compare(self, ids: Sequence[int], series: Series) -> Comparison:
         """Dice and sizes over these labels; Dice is 1 where both are empty."""
@@ -76,5 +84,6 @@ def voxel_size(series: Series) -> tuple[float, str]:
     return (size, "mm²") if flat else (size / 1000, "ml")
 
 
-def _count(labels: Labels) -> NDArray[np.int64]:
-    return np.bincount(labels, minlength=256)
+def _add_changes(counts: NDArray[np.int64], edit: VoxelEdit) -> None:
+    np.add.at(counts, edit.after, edit.lengths.astype(np.int64))
+    np.subtract.at(counts, edit.before, edit.lengths.astype(np.int64))

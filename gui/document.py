@@ -70,7 +70,8 @@ class Document:
     def apply(self, edit: VoxelEdit) -> bool:
         """Change labels, the only way they change; whether anything was left to change.
 
-        Voxels of locked objects stay as they are, and nothing is added to a locked object.
+        Voxels of locked objects stay as they are, nothing is added to a locked object, and a
+        voxel that changed after the edit was computed keeps its newer label.
         """
         protected = np.zeros(256, bool)
         protected[[o.id for o in self.objects.values() if o.locked]] = True
@@ -83,19 +84,16 @@ class Document:
     def write(self, edit: VoxelEdit) -> None:
         """For the history alone: change the voxels as told."""
         index = edit.index()
-        before, after = np.repeat(edit.before, edit.lengths), np.repeat(edit.after, edit.lengths)
-        self.labels.reshape(-1)[index] = after
-        ai = None if self.ai_labels is None else self.ai_labels.reshape(-1)[index]
-        self._counts.labels_changed(before, after, ai)
+        self.labels.reshape(-1)[index] = np.repeat(edit.after, edit.lengths)
+        self._counts.changed(edit, index, self.ai_labels)
         self.labels_changed.emit(edit.box)
 
     def _write_ai(self, edit: VoxelEdit, forget: bool = False) -> None:
         if self.ai_labels is None:
             self.ai_labels = np.zeros(self.shape, np.uint8)
         index = edit.index()
-        before, after = np.repeat(edit.before, edit.lengths), np.repeat(edit.after, edit.lengths)
-        self.ai_labels.reshape(-1)[index] = after
-        self._counts.ai_changed(before, after, self.labels.reshape(-1)[index])
+        self.ai_labels.reshape(-1)[index] = np.repeat(edit.after, edit.lengths)
+        self._counts.ai_changed(edit, index, self.labels)
         if forget:
             self.ai_labels = None
         self.ai_changed.emit(edit.box)
@@ -204,34 +202,42 @@ class Document:
         probability: NDArray[np.floating[Any]] | None = None,
         *,
         key: str = "",
-        keep_corrections: bool = True,
     ) -> None:
         """Take over a model's labels (canonical axes; ids as in `objects`), as one step.
 
         An object with the name of one here becomes that one, another gets a free label. Voxels
-        that the user corrected stay, unless `keep_corrections` is false. Steps of the same `key`
-        in a row, such as the positions of a threshold slider, are one step.
+        that the user corrected stay: `reset_to_ai` gives them up. Steps of the same `key` in a
+        row, such as the positions of a threshold slider, are one step.
         """
         if labels.shape != self.shape:
             raise ValueError(f"labels of shape {labels.shape} for an image of {self.shape}")
         with self.history.group(title, key):
             table = self._adopt(tuple(objects))
             self._set_probability(probability)
-            self._take_over(table, labels, keep_corrections)
+            edit = self._ai_edit(table, labels)
+            self._run_ai(edit)
+            self.apply(edit)  # it takes hold where the labels were still those of the AI
 
-    def _take_over(self, table: Labels, labels: Labels, keep_corrections: bool) -> None:
-        ids = np.zeros(256, bool)
-        ids[table[table > 0]] = True
+    def reset_to_ai(self, object_id: int) -> None:
+        """Give up the corrections of an object; UserError if it is locked."""
+        item = self._unlocked(object_id)
+        if self.ai_labels is None:
+            return
+        now, ai = self.labels, self.ai_labels
+        result = np.where(ai == object_id, ai, np.where(now == object_id, np.uint8(0), now))
+        title = f"Reset {item.name} to the AI"
+        self.apply(VoxelEdit.of(now, Box.whole(self.shape), result, title))
+
+    def _ai_edit(self, table: Labels, labels: Labels) -> VoxelEdit:
+        """What changes of the AI's version; its other objects stay."""
         ai = np.zeros(self.shape, np.uint8) if self.ai_labels is None else self.ai_labels
-        result = table[labels]
-        new_ai = np.where((result == 0) & ~ids[ai], ai, result)
-        follow = self.labels == ai
-        if not keep_corrections:
-            follow |= ids[self.labels] | (self.labels == 0)
-        new_labels = np.where(follow, new_ai, self.labels)
-        whole = Box.whole(self.shape)
-        self._run_ai(VoxelEdit.of(ai, whole, new_ai, ""))
-        self.apply(VoxelEdit.of(self.labels, whole, new_labels, ""))
+        same = (table == np.arange(256)) | (table == 0)
+        result = labels if same.all() else table[labels]
+        others = np.ones(256, bool)
+        others[table] = False
+        if any(others[i] for i in self.objects):
+            result = np.where((result == 0) & others[ai], ai, result)
+        return VoxelEdit.of(ai, Box.whole(self.shape), result, "")
 
     def _run_ai(self, edit: VoxelEdit) -> None:
         first = self.ai_labels is None

@@ -42,11 +42,16 @@ class VoxelEdit:
         tight = Box.of(changed)
         if tight is None:
             return cls(title, labels.shape, Box(box.start, box.start), *_NO_RUNS)
-        where, found = np.nonzero(changed[tight.slices]), tight.shifted(box.start)
-        place = tuple(w + first for w, first in zip(where, found.start, strict=True))
-        index = np.ravel_multi_index(place, labels.shape)
-        before, after = current[tight.slices][where], values[tight.slices][where]
-        return cls(title, labels.shape, found, *_runs(index, before, after))
+        place, found = tight.slices, tight.shifted(box.start)
+        code = np.zeros(
+            (*tight.shape[:-1], tight.shape[-1] + 1), np.uint16
+        )  # no run over a row end
+        code[..., :-1] = (current[place].astype(np.uint16) << 8 | values[place]) * changed[place]
+        first, lengths, codes = _runs(code.reshape(-1))
+        corner = np.unravel_index(first, code.shape)
+        at = tuple(c + f for c, f in zip(corner, found.start, strict=True))
+        starts = np.ravel_multi_index(at, labels.shape)
+        return cls(title, labels.shape, found, *_compact(starts, lengths, codes))
 
     @classmethod
     def painted(
@@ -95,23 +100,44 @@ class VoxelEdit:
         return replace(self, before=self.after, after=self.before)
 
     def onto(self, labels: Labels, protected: NDArray[np.bool_]) -> VoxelEdit:
-        """The part that changes `labels` as they are now, without touching `protected` labels."""
-        index = self.index()
-        current, after = labels.reshape(-1)[index], np.repeat(self.after, self.lengths)
-        keep = (current != after) & ~protected[current] & ~protected[after]
-        runs = _runs(index[keep], current[keep], after[keep])
+        """The part whose voxels still have their old label, without `protected` labels."""
+        free = ~(protected[self.before] | protected[self.after])
+        edit = self if free.all() else self._chosen(free)
+        index, before = edit.index(), np.repeat(edit.before, edit.lengths)
+        valid = labels.reshape(-1)[index] == before
+        if valid.all():
+            return edit
+        code = before.astype(np.uint16) << 8 | np.repeat(edit.after, edit.lengths)
+        return edit._of_voxels(index[valid], code[valid])
+
+    def _chosen(self, runs: NDArray[np.bool_]) -> VoxelEdit:
+        starts, lengths = self.starts[runs], self.lengths[runs]
+        before, after = self.before[runs], self.after[runs]
+        return replace(self, starts=starts, lengths=lengths, before=before, after=after)
+
+    def _of_voxels(self, index: NDArray[np.int64], code: NDArray[np.uint16]) -> VoxelEdit:
+        """The same title and box with these voxels, their flat indices in rising order."""
+        if not len(index):
+            return VoxelEdit(self.title, self.shape, self.box, *_NO_RUNS)
+        first = np.concatenate(
+            ([0], np.flatnonzero((np.diff(index) != 1) | (np.diff(code) != 0)) + 1)
+        )
+        lengths = np.diff(first, append=len(index))
+        runs = _compact(index[first], lengths, code[first])
         return VoxelEdit(self.title, self.shape, self.box, *runs)
 
 
-def _runs(
-    index: NDArray[np.int64], before: Labels, after: Labels
+def _runs(code: NDArray[np.uint16]) -> tuple[Indices, Indices, NDArray[np.uint16]]:
+    """First index, length and value of each run of equal values that are not 0."""
+    first = np.concatenate(([0], np.flatnonzero(code[1:] != code[:-1]) + 1))
+    lengths, codes = np.diff(first, append=len(code)), code[first]
+    return first[codes > 0], lengths[codes > 0], codes[codes > 0]
+
+
+def _compact(
+    starts: Indices, lengths: Indices, codes: NDArray[np.uint16]
 ) -> tuple[Indices, Indices, Labels, Labels]:
-    """Starts, lengths, old and new labels of runs; flat indices in rising order."""
-    if not len(index):
-        return _NO_RUNS
-    breaks = (np.diff(index) != 1) | (np.diff(before) != 0) | (np.diff(after) != 0)
-    first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-    small = np.uint32 if index[-1] < 2**32 else np.int64
-    lengths: Indices = np.diff(first, append=len(index)).astype(small)
-    starts: Indices = index[first].astype(small)
-    return starts, lengths, before[first], after[first]
+    """Starts, lengths, old and new labels in the smallest fitting types."""
+    small = np.uint32 if int(starts[-1]) < 2**32 else np.int64
+    before, after = (codes >> 8).astype(np.uint8), (codes & 255).astype(np.uint8)
+    return starts.astype(small), lengths.astype(small), before, after
