@@ -1,0 +1,31 @@
+# Limn: every command sets up what it needs first (scripts/setup.sh).
+.PHONY: run test lint bench package lock setup clean
+
+python := .venv/bin/python
+display := xvfb-run --auto-servernum --server-args="-screen 0 1600x1000x24"
+
+run: setup        ## the window with the sample studies; without a display: a tour of it into out/
+	@scripts/run.sh
+
+test: setup       ## all tests, on a virtual display
+	@$(display) $(python) -m pytest
+
+lint: setup       ## style and types
+	@$(python) -m ruff check .
+	@$(python) -m mypy
+
+bench: setup      ## seconds and memory of the models, start of the window
+	@$(display) $(python) -m tests.benchmarks
+
+package: setup    ## the one-folder program in dist/limn, built and tried
+	@scripts/package.sh
+
+lock: setup       ## requirements.lock from pyproject.toml
+	@$(python) -m pip install --quiet "pip>=25.1"
+	@$(python) scripts/lock.py
+
+setup:
+	@scripts/setup.sh
+
+clean:
+	rm -rf build dist out
