@@ -1,0 +1,146 @@
+"""What a DICOM header says, in plain Python values; malformed values count as absent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.series import Geometry, Identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydicom import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One file and its header without pixels."""
+
+    path: Path
+    header: Dataset
+
+    @property
+    def frames(self) -> int:
+        """How many pictures the file holds."""
+        return max(1, int(number(self.header, "NumberOfFrames", 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Where one picture lies: LPS (x, y, z), mm; `spacing` is (down, across)."""
+
+    position: tuple[float, ...]
+    across: tuple[float, ...]
+    down: tuple[float, ...]
+    spacing: tuple[float, float]
+
+    @property
+    def normal(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Unit vector across x down."""
+        return np.cross(self.across, self.down)
+
+    def geometry(self, step: Any) -> Geometry:
+        """A grid that starts here and advances by `step` (x, y, z), mm, from slice to slice."""
+        affine = np.eye(4)
+        affine[:3, 0] = step
+        affine[:3, 1] = np.multiply(self.down, self.spacing[0])
+        affine[:3, 2] = np.multiply(self.across, self.spacing[1])
+        affine[:3, 3] = self.position
+        return Geometry(affine, known=True)
+
+
+def text(header: Dataset, keyword: str) -> str:
+    """The value as text, or ""."""
+    value = _value(header, keyword)
+    return "" if value is None else str(value).strip()
+
+
+def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
+    """All finite values, or () if absent or malformed."""
+    value = _value(header, keyword)
+    if value is None or value == "":
+        return ()
+    values = [value] if isinstance(value, (str, int, float)) else value
+    try:
+        found = tuple(float(entry) for entry in values)
+    except (TypeError, ValueError):
+        return ()
+    return found if all(math.isfinite(entry) for entry in found) else ()
+
+
+def number(header: Dataset, keyword: str, default: float) -> float:
+    """The first value, or the default."""
+    return next(iter(numbers(header, keyword)), float(default))
+
+
+def has_image(header: Dataset) -> bool:
+    """Whether the header describes pixels (RT structures, reports and waveforms do not)."""
+    return number(header, "Rows", 0) > 0 and number(header, "Columns", 0) > 0
+
+
+def identity(header: Dataset) -> Identity:
+    """Who and what."""
+    return Identity(
+        patient_name=text(header, "PatientName"),
+        patient_id=text(header, "PatientID"),
+        study_uid=text(header, "StudyInstanceUID"),
+        study_description=text(header, "StudyDescription"),
+        study_date=text(header, "StudyDate"),
+        series_uid=text(header, "SeriesInstanceUID"),
+        series_description=text(header, "SeriesDescription"),
+        series_number=text(header, "SeriesNumber"),
+    )
+
+
+def window(header: Dataset) -> tuple[float, float] | None:
+    """(centre, width) that the file proposes, in units of the rescaled values."""
+    source = group(header, "FrameVOILUTSequence") or header
+    centre, width = numbers(source, "WindowCenter"), numbers(source, "WindowWidth")
+    return (centre[0], width[0]) if centre and width and width[0] >= 1 else None
+
+
+def group(header: Dataset, keyword: str, frame: int = 0) -> Dataset | None:
+    """A functional group of a multi-frame file: the frame's own, else the shared one."""
+    per_frame = _value(header, "PerFrameFunctionalGroupsSequence") or ()
+    shared = _value(header, "SharedFunctionalGroupsSequence") or ()
+    for item in (*per_frame[frame : frame + 1], *shared[:1]):
+        found = _value(item, keyword)
+        if found:
+            return found[0]  # type: ignore[no-any-return]
+    return None
+
+
+def plane(header: Dataset, frame: int = 0) -> Plane | None:
+    """Where a slice or frame lies, or None if the file does not say."""
+    position = group(header, "PlanePositionSequence", frame) or header
+    orientation = group(header, "PlaneOrientationSequence", frame) or header
+    measures = group(header, "PixelMeasuresSequence", frame) or header
+    origin = numbers(position, "ImagePositionPatient")
+    axes = numbers(orientation, "ImageOrientationPatient")
+    spacing = pixel_spacing(measures)
+    if len(origin) != 3 or len(axes) != 6 or spacing is None or not _orthonormal(axes):
+        return None
+    return Plane(origin, axes[:3], axes[3:], spacing)
+
+
+def pixel_spacing(header: Dataset, keyword: str = "PixelSpacing") -> tuple[float, float] | None:
+    """(down, across), mm, or None."""
+    values = numbers(header, keyword)
+    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def _orthonormal(axes: tuple[float, ...]) -> bool:
+    across, down = np.asarray(axes[:3]), np.asarray(axes[3:])
+    lengths = np.array([across @ across, down @ down])
+    return bool(np.allclose(lengths, 1, atol=0.02) and abs(across @ down) < 0.02)
+
+
+def _value(header: Dataset, keyword: str) -> Any:
+    try:
+        return header.get(keyword)
+    except Exception:  # noqa: BLE001  pydicom converts on access and raises almost anything
+        return None

@@ -1,0 +1,95 @@
+"""From a path to series: find the files, read their headers, group what belongs together."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING
+
+from inference.errors import UserError
+from plugins.dicom.frames import read_frames
+from plugins.dicom.header import Slice, has_image, text
+from plugins.dicom.parse import read_header
+from plugins.dicom.sniff import is_dicom
+from plugins.dicom.stacks import read_slices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydicom import Dataset
+
+    from inference.series import Series
+
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes the patient's data
+
+
+def load_series(path: Path) -> list[Series]:
+    """Every image series of a file, folder or DICOMDIR; raises UserError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _load_path(path)
+
+
+def _load_path(path: Path) -> list[Series]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if is_dicom(file))
+        return _load([f for f in files if not f.name.startswith("DICOMDIR")], [], path)
+    header = read_header(path)
+    if "DirectoryRecordSequence" in header:
+        return _load(*_listed(path, header), path)
+    return _load([path], [], path)
+
+
+def _listed(path: Path, header: Dataset) -> tuple[list[Path], list[str]]:
+    """The files that a DICOMDIR lists, all inside its folder, and what is missing."""
+    records = header.DirectoryRecordSequence or ()
+    listed = [_parts(record) for record in records if "ReferencedFileID" in record]
+    if not listed:
+        raise UserError(f"{path.name} lists no files: open the folder with the images instead.")
+    root = path.parent.resolve()
+    files = [root.joinpath(*parts) for parts in listed]
+    inside = [file for file in files if file.resolve().is_relative_to(root) and file.is_file()]
+    if not inside:
+        raise UserError(f"None of the {len(files)} files that {path.name} lists is there.")
+    absent = len(files) - len(inside)
+    return inside, [f"{absent} of the {len(files)} files that {path.name} lists are missing."][
+        :absent
+    ]
+
+
+def _parts(record: Dataset) -> list[str]:
+    value = record.ReferencedFileID
+    return [value] if isinstance(value, str) else [str(part) for part in value]
+
+
+def _load(files: list[Path], notes: list[str], asked: Path) -> list[Series]:
+    slices, refused = _headers(files)
+    if not slices:
+        raise UserError(refused[0] if len(files) == 1 else f"{asked.name} holds no DICOM image.")
+    found = read_slices([entry for entry in slices if entry.frames == 1])
+    found += [read_frames(entry) for entry in slices if entry.frames > 1]
+    found.sort(key=lambda series: (series.identity.study_date, _order(series)))
+    return [series.warned(*notes, *refused) for series in found]
+
+
+def _order(series: Series) -> tuple[float, str]:
+    number = series.identity.series_number
+    return (float(number) if number.isdigit() else float("inf"), series.identity.series_uid)
+
+
+def _headers(files: list[Path]) -> tuple[list[Slice], list[str]]:
+    """The files with an image, and a sentence about each of the others."""
+    slices, notes = [], []
+    for file in files:
+        try:
+            header = read_header(file)
+        except UserError as error:
+            notes.append(str(error))
+            continue
+        if has_image(header):
+            slices.append(Slice(file, header))
+        elif kind := text(header, "Modality") or text(header, "SOPClassUID"):
+            notes.append(f"{file.name} is a DICOM file without an image ({kind}).")
+        else:
+            notes.append(f"{file.name} is not a readable DICOM image: it is damaged or no DICOM.")
+    return slices, notes

@@ -1,0 +1,171 @@
+"""Single-frame files to series: volumes where slices form one, single images where not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.errors import UserError
+from inference.reading import require_memory, sha256
+from inference.series import Geometry, Series
+from plugins.dicom import stacking
+from plugins.dicom.header import Slice, identity, number, pixel_spacing, plane, text, window
+from plugins.dicom.parse import read_whole
+from plugins.dicom.pixels import Shown, Stored, decode, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydicom import Dataset
+
+    from inference.series import Array, Kind
+
+ALIKE = ("StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "SamplesPerPixel",
+         "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation")  # fmt: skip
+SINGLE = "They were opened as single images."
+SPLIT = "Its series has slices of several orientations or sizes and was split by them."
+VOLUME_ORDER = ("TemporalPositionIdentifier", "EchoTime", "DiffusionBValue", "AcquisitionNumber",
+                "InstanceNumber")  # fmt: skip
+
+
+def read_slices(slices: Sequence[Slice]) -> list[Series]:
+    """One series for each stack and each image that stands alone; raises UserError."""
+    kept, notes = _without_copies(slices)
+    found: list[Series] = []
+    refused: list[str] = []
+    groups = _groups(kept)
+    parts = Counter(text(group[0].header, "SeriesInstanceUID") for group in groups)
+    for group in groups:
+        split = parts[text(group[0].header, "SeriesInstanceUID")] > 1
+        try:
+            found += [series.warned(*(SPLIT,) * split) for series in _read_group(group)]
+        except UserError as error:
+            refused.append(str(error))
+    if refused and not found:
+        raise UserError(refused[0])
+    return [series.warned(*notes, *refused) for series in found]
+
+
+def build(
+    slices: Sequence[Slice], kind: Kind, voxels: Array, look: Shown, geometry: Geometry, **more: Any
+) -> Series:
+    """A series of these files, described by the first one's header."""
+    header = slices[0].header
+    proposed = window(header)
+    inverted = text(header, "PhotometricInterpretation") == "MONOCHROME1"
+    if proposed and inverted:
+        proposed = (float(voxels.max()) + float(voxels.min()) - proposed[0], proposed[1])
+    return Series(
+        voxels, kind, text(header, "Modality") or "OT", tuple(s.path for s in slices), geometry,
+        rgb=look.rgb, identity=identity(header), window=None if look.rgb else proposed,
+        unit=look.unit, **more,
+    )  # fmt: skip
+
+
+def image_geometry(header: Dataset) -> Geometry:
+    """Of one picture: in the patient if the header says where, else its pixel spacing if known."""
+    found = plane(header)
+    if found is not None:
+        return found.geometry(found.normal * (number(header, "SliceThickness", 1) or 1))
+    spacing = pixel_spacing(header) or _spacing_at_patient(header)
+    affine = np.eye(4)[[2, 1, 0, 3]]
+    affine[1, 1], affine[0, 2] = spacing or (1, 1)
+    return Geometry(affine, known=spacing is not None)
+
+
+def spacing_notes(header: Dataset) -> tuple[str, ...]:
+    """A warning where lengths are known at the detector only."""
+    if pixel_spacing(header) or not pixel_spacing(header, "ImagerPixelSpacing"):
+        return ()
+    if number(header, "DistanceSourceToPatient", 0) > 0:
+        return ()
+    return ("Lengths are measured at the detector: in the patient they are shorter.",)
+
+
+def _spacing_at_patient(header: Dataset) -> tuple[float, float] | None:
+    """The detector's pixels projected back to the patient, if the distances are known."""
+    detector = pixel_spacing(header, "ImagerPixelSpacing")
+    if detector is None:
+        return None
+    source = number(header, "DistanceSourceToPatient", 0)
+    whole = number(header, "DistanceSourceToDetector", 0)
+    shrink = source / whole if 0 < source <= whole else 1.0
+    return detector[0] * shrink, detector[1] * shrink
+
+
+def _without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
+    unique: dict[str, Slice] = {}
+    for entry in slices:
+        unique.setdefault(text(entry.header, "SOPInstanceUID") or str(entry.path), entry)
+    copies = len(slices) - len(unique)
+    notes = (f"{copies} files are copies of others and were left out.",) if copies else ()
+    return list(unique.values()), notes
+
+
+def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Files of one series with one size and orientation."""
+    groups: list[tuple[tuple[str, ...], Any, list[Slice]]] = []
+    for entry in slices:
+        key, where = tuple(text(entry.header, name) for name in ALIKE), plane(entry.header)
+        for known, there, members in groups:
+            if known == key and where and there and stacking.same_orientation(where, there):
+                members.append(entry)
+                break
+        else:
+            groups.append((key, where, [entry]))
+    return [members for _, _, members in groups]
+
+
+def _read_group(group: list[Slice]) -> list[Series]:
+    planes = [plane(entry.header) for entry in group]
+    known = [found for found in planes if found is not None]
+    if len(group) == 1 or len(known) < len(group):
+        return [_read_image(entry) for entry in group]
+    keys = [tuple(number(s.header, name, 0) for name in VOLUME_ORDER) for s in group]
+    parts = stacking.repeats(known, keys)
+    split = f"Up to {len(parts)} slices lie at one place: they were put into as many series."
+    found: list[Series] = []
+    for part in parts:
+        members = [group[i] for i in part]
+        arranged = stacking.stack([known[i] for i in part])
+        if isinstance(arranged, str):
+            found += [_read_image(entry).warned(f"{arranged} {SINGLE}") for entry in members]
+        else:
+            found.append(_read_volume([members[i] for i in arranged.order], arranged))
+    return [series.warned(split) for series in found] if len(parts) > 1 else found
+
+
+def _read_image(entry: Slice) -> Series:
+    stored = decode(entry.path, read_whole(entry.path))
+    look = shown(stored, [entry.header])
+    geometry = image_geometry(entry.header)
+    return build(
+        [entry], "image", look.values[0], look, geometry,
+        sha256=sha256(stored.values), warnings=(*look.notes, *spacing_notes(entry.header)),
+    )  # fmt: skip
+
+
+def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
+    stored = _decode_all(slices)
+    look = shown(stored, [entry.header for entry in slices])
+    voxels = stacking.onto_grid(look.values, arranged)
+    details = {} if arranged.even else {"slice_places": arranged.places}
+    return build(
+        slices, "volume", voxels, look, arranged.geometry, sha256=sha256(stored.values),
+        warnings=(*look.notes, *arranged.notes), details=details,
+    )  # fmt: skip
+
+
+def _decode_all(slices: list[Slice]) -> Stored:
+    first = decode(slices[0].path, read_whole(slices[0].path))
+    shape = (len(slices), *first.values.shape[1:])
+    require_memory(slices[0].path.parent, shape, first.values.dtype)
+    values = np.empty(shape, first.values.dtype)
+    for index, entry in enumerate(slices):
+        part = first if index == 0 else decode(entry.path, read_whole(entry.path))
+        if part.values.dtype != values.dtype:
+            raise UserError(f"{entry.path.name} has another pixel depth than its series.")
+        values[index] = part.values[0]
+    return Stored(values, first.photometric)
