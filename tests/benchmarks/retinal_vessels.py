@@ -1,0 +1,139 @@
+"""Seconds and peak memory of retinal vessels in a fresh worker, for each model and image size."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from inference.client import WorkerClient
+from inference.reading import read
+from inference.registry import tasks
+from inference.resources import resource_path
+from inference.shared import SharedArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from inference.messages import ArrayRef
+    from inference.series import Series
+    from inference.tasks import Task
+
+SIZES = ((565, 584), (1344, 896), (3504, 2336))  # (width, height): DRIVE, half of HRF, HRF
+REPEATS = 2
+SAMPLE_EVERY = 0.005  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`first` includes loading the model; `seconds` is the median of the runs after it."""
+
+    model: str
+    size: tuple[int, int]
+    first: float
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass
+class Peak:
+    """The largest resident memory of a process that was seen."""
+
+    nbytes: int = 0
+
+
+@contextmanager
+def watched(process: psutil.Process) -> Iterator[Peak]:
+    """Sample a process's resident memory for as long as the block runs."""
+    peak, done = Peak(), threading.Event()
+
+    def sample() -> None:
+        while not done.wait(SAMPLE_EVERY):
+            peak.nbytes = max(peak.nbytes, process.memory_info().rss)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+
+
+def photograph(size: tuple[int, int]) -> Series:
+    """The sample fundus, resampled to (width, height)."""
+    [sample] = read(fundus())
+    pixels = Image.fromarray(sample.voxels).resize(size, Image.Resampling.LANCZOS)
+    return replace(sample, voxels=np.asarray(pixels))
+
+
+def fundus() -> Path:
+    """The photograph among the sample studies."""
+    return next(resource_path("samples").glob("*fundus*"))
+
+
+def measure(task: Task, model: str, size: tuple[int, int]) -> Measured:
+    """Run the task a few times in a worker that has done nothing else."""
+    arrays, params = task.request(photograph(size), task.defaults() | {"model": model})
+    with ExitStack() as stack:
+        blocks = {k: stack.enter_context(SharedArray.copy_of(v)) for k, v in arrays.items()}
+        refs = {name: block.ref for name, block in blocks.items()}
+        client = stack.enter_context(ready_worker())
+        peak = stack.enter_context(watched(psutil.Process(client.process.pid)))
+        first, *others = [timed(client, task, refs, params) for _ in range(1 + REPEATS)]
+    return Measured(model, size, first, statistics.median(others), peak.nbytes)
+
+
+@contextmanager
+def ready_worker() -> Iterator[WorkerClient]:
+    """A worker that has loaded torch and waits for its first job."""
+    ready = threading.Event()
+    client = WorkerClient(on_state=lambda state: ready.set() if state == "ready" else None)
+    try:
+        ready.wait()
+        yield client
+    finally:
+        client.close()
+
+
+def timed(
+    client: WorkerClient, task: Task, refs: dict[str, ArrayRef], params: dict[str, Any]
+) -> float:
+    """Seconds from the request to its result."""
+    start = time.perf_counter()
+    client.submit(task.entry, refs, **params).result()
+    return time.perf_counter() - start
+
+
+def table(rows: list[Measured]) -> Table:
+    """What was measured, one line for each model and size."""
+    shown = Table(title=f"Retinal vessels on {psutil.cpu_count()} cores")
+    for heading in ("model", "pixels", "first run, s", "each further run, s", "peak memory, GiB"):
+        shown.add_column(heading, justify="right")
+    for row in rows:
+        size = "{} x {}".format(*row.size)
+        numbers = (f"{row.first:.2f}", f"{row.seconds:.2f}", f"{row.peak_bytes / 2**30:.2f}")
+        shown.add_row(row.model, size, *numbers)
+    return shown
+
+
+def main() -> None:
+    """Measure every model at every size."""
+    task = tasks()["retinal_vessels"]
+    [models] = [setting.choices for setting in task.settings if setting.name == "model"]
+    rows = [measure(task, model, size) for model in models for size in SIZES]
+    Console().print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
