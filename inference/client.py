@@ -1,0 +1,375 @@
+"""The application's end of a worker: start it, give it jobs, restart it when it dies."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import multiprocessing
+import signal
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from inference import worker
+from inference.channel import Channel
+from inference.errors import UserError
+from inference.messages import (
+    Answer,
+    ArrayRef,
+    Cancel,
+    Done,
+    Failed,
+    Partial,
+    Priority,
+    Progress,
+    Ready,
+    Run,
+    Started,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.context import SpawnProcess
+
+    from inference.device import Device
+
+PATIENCE = 5.0  # seconds that a cancelled job may take to end before its process is killed
+STARTS, WITHIN = 4, 60.0  # a worker that needs more starts than this in so many seconds is given up
+NOUNS = {"inference": "model"}
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerCrashed(UserError):  # noqa: N818 (it says what happened)
+    """The worker process ended while the job was running."""
+
+
+class WorkerStopped(UserError):  # noqa: N818 (it says what happened)
+    """The worker process kept ending, so that it is not started again by itself."""
+
+
+class TaskFailed(UserError):  # noqa: N818 (it says what happened)
+    """A task raised what nobody foresaw; `details` holds the worker's traceback."""
+
+    def __init__(self, title: str, failed: Failed) -> None:
+        super().__init__(
+            f"“{title}” could not be finished because of an error inside Limn ({failed.kind}): "
+            "the details help to report it."
+        )
+        self.kind, self.details = failed.kind, failed.details
+
+
+class Job(Future[Any]):
+    """The future result of one task; cancelling it also stops the worker's side."""
+
+    def __init__(
+        self,
+        run: Run,
+        title: str,
+        on_progress: Callable[[int, int, str], None] | None,
+        on_partial: Callable[[Any], None] | None,
+        on_released: Callable[[], None] | None,
+        withdraw: Callable[[Job], None],
+    ) -> None:
+        super().__init__()
+        self.request, self.title = run, title
+        self.on_progress, self.on_partial, self._on_released = on_progress, on_partial, on_released
+        self._withdraw = withdraw
+        self.begun = False  # whether the worker works on it
+        self.withdrawn = False  # whether nobody wants it any more, even if it is done
+        self.deadline: threading.Timer | None = None
+
+    @property
+    def id(self) -> int:
+        """Counts up with each request."""
+        return self.request.job
+
+    @property
+    def urgency(self) -> tuple[Priority, int]:
+        """What sorts jobs: the lowest goes first."""
+        return self.request.priority, self.id
+
+    def cancel(self) -> bool:
+        """Nobody wants the result any more, even if it is there but not yet delivered."""
+        self.withdrawn = True
+        if not super().cancel():
+            return False
+        self._withdraw(self)
+        return True
+
+    def settle(self, result: Any = None, error: BaseException | None = None) -> None:
+        """End the job, once: from here on `cancel` can no longer win."""
+        if self.deadline:
+            self.deadline.cancel()
+        if self.set_running_or_notify_cancel():
+            self.set_exception(error) if error else self.set_result(result)
+        if self._on_released:
+            self._on_released()
+
+
+class WorkerClient:
+    """Owns a worker process. Thread-safe; knows nothing of Qt.
+
+    It keeps the queue and gives the worker only what is to run now, so that after a crash the jobs
+    that wait are simply given to the next worker. States: starting, ready, restarting, stopped.
+    """
+
+    def __init__(
+        self,
+        name: str = "inference",
+        preload: tuple[str, ...] = ("torch",),
+        on_state: Callable[[str], None] = lambda state: None,
+    ) -> None:
+        self.name, self._preload, self._on_state = name, preload, on_state
+        self.devices: tuple[Device, ...] = ()
+        self._context = multiprocessing.get_context("spawn")
+        self._ids = itertools.count(1)
+        self._lock = threading.RLock()
+        self._waiting: dict[int, Job] = {}
+        self._given: dict[int, Job] = {}  # to the worker
+        self._running: list[int] = []  # the last one on top of the others
+        self._newest: WeakValueDictionary[str, Job] = WeakValueDictionary()
+        self._starts: list[float] = []
+        self._closing = False
+        atexit.register(self.close)
+        self._start("starting")
+
+    def submit(  # noqa: PLR0913 (each has a default; a request is described in one place)
+        self,
+        task: str,
+        arrays: dict[str, ArrayRef] | None = None,
+        on_progress: Callable[[int, int, str], None] | None = None,
+        *,
+        on_partial: Callable[[Any], None] | None = None,
+        on_released: Callable[[], None] | None = None,
+        priority: Priority = Priority.VOLUME,
+        replaces: str | None = None,
+        device: str = "auto",
+        title: str = "",
+        **params: Any,
+    ) -> Job:
+        """Ask for "package.module:function"; a job cancels the earlier one with its `replaces`.
+
+        Callbacks come from another thread; `on_released` once the arrays are no longer needed.
+        """
+        run = Run(next(self._ids), task, arrays or {}, params, priority, device)
+        name = title or _readable(task)
+        job = Job(run, name, on_progress, on_partial, on_released, self._withdraw)
+        with self._lock:
+            self._waiting[job.id] = job
+            older = self._newest.get(replaces) if replaces else None
+            if replaces:
+                self._newest[replaces] = job
+        if older:
+            older.cancel()
+        self._dispatch()
+        return job
+
+    def restart(self) -> None:
+        """Start a fresh worker, even after it was given up; what runs fails, what waits is kept."""
+        with self._lock:
+            self._starts.clear()
+            if self.state == "stopped":
+                self._start("restarting")
+            else:
+                self.process.kill()
+
+    def close(self) -> None:
+        """End the worker now and cancel all jobs."""
+        atexit.unregister(self.close)
+        with self._lock:
+            self._closing = True
+            jobs = [*self._waiting.values(), *self._given.values()]
+            self._waiting, self._given = {}, {}
+        self.process.kill()
+        self.process.join(1)
+        for job in jobs:
+            job.cancel()
+            job.settle()
+
+    def _start(self, state: str) -> None:
+        self._starts.append(time.monotonic())
+        self.state = state
+        ours, theirs = self._context.Pipe()
+        self._channel = Channel(ours)
+        arguments = (theirs, self.name, self._preload)
+        self.process: SpawnProcess = self._context.Process(
+            target=worker.main, args=arguments, name=f"limn-{self.name}", daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        listen = threading.Thread(target=self._listen, args=(self._channel, self.process))
+        listen.daemon = True
+        listen.start()
+        self._on_state(state)
+
+    def _listen(self, channel: Channel, process: SpawnProcess) -> None:
+        try:
+            while True:
+                self._receive(channel.receive())
+        except (EOFError, OSError):
+            pass
+        except Exception:
+            logger.exception("the %s process sent what cannot be read", self.name)
+        process.kill()
+        process.join()
+        self._gone(process)
+
+    def _receive(self, message: Answer) -> None:
+        if isinstance(message, Ready):
+            self._ready(message)
+        elif isinstance(message, Started):
+            self._begin(message.job)
+        elif isinstance(message, Progress | Partial):
+            self._pass_on(message)
+        else:
+            self._end(message.job, message)
+
+    def _ready(self, message: Ready) -> None:
+        self.state, self.devices = "ready", message.devices
+        self._on_state("ready")
+        self._dispatch()
+
+    def _begin(self, number: int) -> None:
+        with self._lock:
+            self._running.append(number)
+            if job := self._given.get(number):
+                job.begun = True
+
+    def _pass_on(self, message: Progress | Partial) -> None:
+        job = self._given.get(message.job)
+        if job is None or job.withdrawn:
+            return
+        try:
+            if isinstance(message, Progress) and job.on_progress:
+                job.on_progress(message.done, message.total, message.note)
+            elif isinstance(message, Partial) and job.on_partial:
+                job.on_partial(message.value)
+        except Exception:
+            logger.exception("a callback of %s failed", job.request.task)
+
+    def _end(self, number: int, message: Answer) -> None:
+        with self._lock:
+            self._running.remove(number)
+            job = self._given.pop(number, None)
+        self._dispatch()  # before the callbacks, so that the worker is not left idle
+        if job is None:
+            return
+        if isinstance(message, Failed):
+            job.settle(error=_error(job, message))
+        else:
+            job.settle(message.result if isinstance(message, Done) else None)
+
+    def _dispatch(self) -> None:
+        """Give the worker what is to run now, or fail everything if there is no worker."""
+        with self._lock:
+            while self.state == "ready" and (job := self._due()):
+                self._given[job.id] = self._waiting.pop(job.id)
+                self._send(job.request)
+            if self.state != "stopped":
+                return
+            given_up, self._waiting = self._waiting, {}
+        for job in given_up.values():
+            job.settle(error=WorkerStopped(_given_up(self.name)))
+
+    def _due(self) -> Job | None:
+        """The most urgent waiting job, if the worker is idle or has something less urgent."""
+        job = min(self._waiting.values(), key=lambda job: job.urgency, default=None)
+        given = [job.request.priority for job in self._given.values()]
+        return job if job and (not given or job.request.priority < max(given)) else None
+
+    def _withdraw(self, job: Job) -> None:
+        with self._lock:
+            waited = self._waiting.pop(job.id, None)
+            if job.id in self._given:
+                self._send(Cancel(job.id))
+                self._set_deadline(job)
+        if waited:
+            job.settle()
+
+    def _set_deadline(self, job: Job) -> None:
+        job.deadline = threading.Timer(PATIENCE, self._overdue, (job, self.process))
+        job.deadline.daemon = True
+        job.deadline.start()
+
+    def _overdue(self, job: Job, process: SpawnProcess) -> None:
+        with self._lock:
+            if job.id not in self._given or process is not self.process:
+                return
+            if self._running[-1:] == [job.id]:
+                logger.warning("%s did not stop when cancelled", job.request.task)
+                self._starts.clear()  # no crash
+                process.kill()
+            else:  # another job keeps the worker busy
+                self._set_deadline(job)
+
+    def _gone(self, process: SpawnProcess) -> None:
+        with self._lock:
+            if self._closing or process is not self.process:
+                return
+            logger.warning("the %s process ended with code %s", self.name, process.exitcode)
+            lost = self._sort_out()
+            self._start_again()
+        for job in lost:
+            job.settle(error=WorkerCrashed(_crashed(self.name, job.title, process.exitcode)))
+        self._dispatch()
+
+    def _sort_out(self) -> list[Job]:
+        """Queue again what the worker had, but for the cancelled jobs and the one on top."""
+        given, self._given = self._given, {}
+        top, self._running = self._running[-1:], []
+        lost = [job for job in given.values() if job.cancelled() or [job.id] == top]
+        kept = {number: job for number, job in given.items() if job not in lost}
+        self._waiting |= kept
+        return lost
+
+    def _start_again(self) -> None:
+        now = time.monotonic()
+        self._starts = [start for start in self._starts if now - start < WITHIN]
+        if len(self._starts) < STARTS:
+            self._start("restarting")
+        else:
+            self.state = "stopped"
+            self._on_state("stopped")
+
+    def _send(self, message: Run | Cancel) -> None:
+        try:
+            self._channel.send(message)
+        except OSError:
+            logger.info(
+                "the %s process is gone", self.name
+            )  # `_listen` notices and queues it again
+
+
+def _error(job: Job, failed: Failed) -> UserError:
+    return UserError(failed.sentence) if failed.sentence else TaskFailed(job.title, failed)
+
+
+def _readable(task: str) -> str:
+    """ "plugins.retinal_vessels.task:segment" -> "retinal vessels"."""
+    module, _, function = task.partition(":")
+    parts = module.split(".")
+    return (parts[1] if parts[0] == "plugins" else function).replace("_", " ")
+
+
+def _process(name: str) -> str:
+    return f"The {NOUNS.get(name, name)} process"
+
+
+def _crashed(name: str, title: str, code: int | None) -> str:
+    killed = hasattr(signal, "SIGKILL") and code == -signal.SIGKILL
+    why = ", probably for want of memory," if killed else ""
+    return (
+        f"{_process(name)} stopped unexpectedly{why} while it worked on “{title}”. "
+        "It was started again; nothing you drew is lost."
+    )
+
+
+def _given_up(name: str) -> str:
+    return (
+        f"{_process(name)} stopped {STARTS} times within a minute and is not started again by "
+        "itself: restart it, or restart Limn; the log has the details."
+    )
