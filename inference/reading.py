@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 
-from inference import registry
+from inference import memory, registry
 from inference.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def read_job(context: Any, path: str) -> list[Series]:
 def require_memory(path: Path, shape: Iterable[int], dtype: Any) -> None:
     """Raise UserError if an array of that shape would not fit: call before allocating."""
     needed = math.prod(shape) * np.dtype(dtype).itemsize
-    free = psutil.virtual_memory().available
+    free = memory.available() or 0
     if needed > free * MEMORY_SHARE:
         raise UserError(
             f"{path.name} claims {needed / 2**30:.1f} GiB of pixels, but only "

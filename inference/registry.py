@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from inference.resources import ROOT
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from inference.reading import Reader
     from inference.tasks import Task
-
-ROOT = Path(__file__).resolve().parents[1]  # of a checkout, and of the unpacked frozen program
 
 
 def manifests() -> list[Path]:
