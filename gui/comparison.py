@@ -75,13 +75,18 @@ class Counts:
         )
 
 
-def voxel_size(series: Series) -> tuple[float, str]:
-    """Size of one voxel and its unit: ml of a volume, mm² of an image, or a plain count."""
-    flat = series.kind != "volume"
+def voxel_size(series: Series, across: int | None = None) -> tuple[float, str]:
+    """Size of one voxel and its unit: ml of a volume, mm² of an image, or a plain count.
+
+    `across`: of a slice of a volume across this axis, so mm².
+    """
+    flat = across is not None or series.kind != "volume"
     if not series.geometry.known:
         return 1.0, "pixels" if flat else "voxels"
-    size = float(np.prod(series.scale[-2:] if flat else series.scale))
-    return (size, "mm²") if flat else (size / 1000, "ml")
+    if not flat:
+        return float(np.prod(series.scale)) / 1000, "ml"
+    thickness = series.scale[across] if across is not None else 1.0
+    return float(np.prod(series.scale)) / thickness, "mm²"
 
 
 def _add_changes(counts: NDArray[np.int64], edit: VoxelEdit) -> None:
