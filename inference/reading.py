@@ -28,6 +28,7 @@ class Reader:
     name: str
     rank: int
     accepts: Callable[[Path], bool]
+    whole: Callable[[Path], bool]  # whether the files right in this folder make one case
     read: Callable[[Path], list[Series]]
 
 

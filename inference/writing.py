@@ -111,7 +111,7 @@ def overlay(picture: Array, labels: Array, segments: Sequence[Segment], opacity:
     shown = _as_rgb(picture).astype(np.float32)
     for segment in segments:
         inside = labels == segment.value
-        shown[inside] = (1 - opacity) * shown[inside] + opacity * np.float32(segment.rgb)
+        shown[inside] = (1 - opacity) * shown[inside] + opacity * np.array(segment.rgb, np.float32)
     return shown.round().astype(np.uint8)
 
 

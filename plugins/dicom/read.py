@@ -31,7 +31,12 @@ def read(path: Path) -> list[Series]:
     return load_series(path)
 
 
-READER = Reader("dicom", 0, accepts, read)
+def whole(folder: Path) -> bool:
+    """DICOM files side by side belong together."""
+    return any(is_dicom(file) for file in folder.iterdir())
+
+
+READER = Reader("dicom", 0, accepts, whole, read)
 
 
 def layer_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:

@@ -49,17 +49,19 @@ def _is_known(path: Path) -> bool:
     return known and not path.name.startswith(".")
 
 
+def _known_files(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_file() and _is_known(entry))
+
+
 def _read_folder(folder: Path) -> list[Series]:
     """A run if the folder holds numbered frames; else every file in it for itself."""
-    from plugins.images.frames import frame_files, read_frames
+    if whole(folder):
+        from plugins.images.frames import frame_files, read_frames
 
-    files = sorted(entry for entry in folder.iterdir() if entry.is_file() and _is_known(entry))
-    frames = frame_files(folder)
-    if frames and len(frames) == len(files):
-        return [read_frames(folder, frames)]
+        return [read_frames(folder, frame_files(folder))]
     found: list[Series] = []
     refused: list[str] = []
-    for file in files:
+    for file in _known_files(folder):
         try:
             found += read(file)
         except UserError as error:
@@ -80,4 +82,12 @@ def _read_layers(path: str | list[str]) -> list[LayerData]:
     return [layer for p in paths for series in read(Path(p)) for layer in to_layers(series)]
 
 
-READER = Reader("images", 10, accepts, read)
+def whole(folder: Path) -> bool:
+    """Numbered frames are one run."""
+    from plugins.images.frames import frame_files
+
+    frames = frame_files(folder)
+    return bool(frames) and len(frames) == len(_known_files(folder))
+
+
+READER = Reader("images", 10, accepts, whole, read)

@@ -1,0 +1,25 @@
+"""Limn's entry: the window with the paths given, or a command (`python app.py --help`)."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+COMMANDS = ("tasks", "info", "run", "batch", "--version", "--help")
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0 all well, 1 something failed, 2 wrong usage."""
+    if arguments and arguments[0] in COMMANDS:
+        from inference.commands import run_command
+
+        return run_command(arguments)
+    from gui.window import main as open_window
+
+    return open_window([Path(argument) for argument in arguments])
+
+
+if __name__ == "__main__":
+    multiprocessing.freeze_support()  # a frozen worker starts here and never comes back
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,191 @@
+"""The command line: what goes to stdout and stderr, and the exit codes 0, 1 and 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inference import logs, registry, weights
+from inference.cohort import run_all
+from inference.errors import UserError
+from inference.headless import Reader, Request, inputs_of
+from inference.version import VERSION
+
+if TYPE_CHECKING:
+    from inference.series import Series
+
+INTERRUPTED = 130
+EPILOG = "Without a command, Limn opens its window with the paths given. Research use only."
+
+program = typer.Typer(
+    help="Limn, a workstation for medical images.",
+    epilog=EPILOG,
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH ...", help="Files or folders.")]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A name that `tasks` lists.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task.")
+]
+
+
+def run_command(arguments: list[str]) -> int:
+    """The exit code of a command."""
+    logs.start("cli")
+    try:
+        program(arguments, prog_name="limn")
+    except SystemExit as end:  # typer's way to end, also for wrong usage (2)
+        return int(end.code or 0)
+    return 0
+
+
+@program.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        _say(f"Limn {VERSION}")
+        raise typer.Exit
+
+
+@program.command("tasks")
+def list_tasks() -> None:
+    """List the tasks with their models, versions, licences, and the device they would use."""
+    from inference.device import choose
+
+    device = choose("auto")
+    rows = [("TASK", "TITLE", "MODEL", "VERSION", "LICENCE", "DEVICE")]
+    for task in registry.tasks().values():
+        models = [info for info in weights.describe() if info.plugin == task.name]
+        parts = [(info.name, info.version, info.licence) for info in models]
+        rows += [
+            (task.name, task.title, *part, device) for part in parts or [("-", task.version, "-")]
+        ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@program.command()
+def info(
+    paths: Paths,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line each.")] = False,
+) -> None:
+    """Say what a reader makes of these: one line for each series."""
+    failed = False
+    with closing(Reader()) as reader:
+        for path in paths:
+            lines = _describe(reader, path)
+            failed |= "error" in lines[0]
+            for line in lines:
+                _say(json.dumps(line, ensure_ascii=False) if as_json else _readable(line))
+    raise typer.Exit(int(failed))
+
+
+@program.command()
+def run(
+    task: TaskName,
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT ...", help="Files or folders.")],
+    out: Out,
+    device: Device = "auto",
+    settings: Assignments = None,
+) -> None:
+    """Run a task on each input; exit 1 if any gave no result."""
+    _run_all(_request(task, out, device, settings), inputs)
+
+
+@program.command()
+def batch(
+    task: TaskName,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the cases.")],
+    out: Out,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Cases at a time.")] = 1,
+    device: Device = "auto",
+    settings: Assignments = None,
+) -> None:
+    """Run a task on every case of a folder; run again, it goes on where it was stopped."""
+    request = _request(task, out, device, settings)
+    try:
+        cases = inputs_of(folder)
+    except UserError as error:
+        _complain(str(error))
+        raise typer.Exit(1) from error
+    _run_all(request, cases, workers, resume=True)
+
+
+def _run_all(
+    request: Request, inputs: list[Path], workers: int = 1, *, resume: bool = False
+) -> None:
+    """Ends the program: 0 if every input gave its outputs."""
+    try:
+        well = run_all(request, inputs, _complain, workers, resume=resume)
+    except KeyboardInterrupt as stopped:
+        _complain("Stopped: finished results were kept.")
+        raise typer.Exit(INTERRUPTED) from stopped
+    raise typer.Exit(int(not well))
+
+
+def _request(name: str, out: Path, device: str, settings: list[str] | None) -> Request:
+    """What the words on the command line mean; wrong ones are wrong usage."""
+    tasks = registry.tasks()
+    if name not in tasks:
+        raise typer.BadParameter(f"there is no task {name}: choose from {', '.join(tasks)}.")
+    pairs = [text.partition("=") for text in settings or ()]
+    if unequal := next((key for key, sign, _ in pairs if not sign), None):
+        raise typer.BadParameter(f"--set {unequal} gives no value: write NAME=VALUE.")
+    try:
+        values = tasks[name].parse({key: value for key, _, value in pairs})
+    except UserError as error:
+        raise typer.BadParameter(str(error)) from error
+    return Request(tasks[name], values, out, device)
+
+
+def _describe(reader: Reader, path: Path) -> list[dict[str, Any]]:
+    try:
+        return [{"path": str(path), **_facts(series)} for series in reader.read(path)]
+    except UserError as error:
+        return [{"path": str(path), "error": str(error)}]
+
+
+def _facts(series: Series) -> dict[str, Any]:
+    """`frames` counts the pictures: slices of a volume, frames of a run."""
+    geometry = series.geometry
+    return {
+        "modality": series.modality,
+        "shape": list(series.voxels.shape),
+        "spacing_mm": list(geometry.spacing) if geometry.known else None,
+        "orientation": geometry.orientation if geometry.known else None,
+        "frames": 1 if series.kind == "image" else len(series.voxels),
+        "frame_times_ms": list(series.frame_times) if series.frame_times else None,
+        "sha256": series.sha256,
+        "warnings": list(series.warnings),
+    }
+
+
+def _readable(facts: dict[str, Any]) -> str:
+    if "error" in facts:
+        return f"{facts['path']}: {facts['error']}"
+    shape = " x ".join(map(str, facts["shape"]))
+    spacing = facts["spacing_mm"]
+    size = " x ".join(f"{step:.3g}" for step in spacing) + " mm" if spacing else "spacing unknown"
+    notes = "".join(f"\n  {note}" for note in facts["warnings"])
+    return f"{facts['path']}: {facts['modality']}, {shape}, {size}{notes}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
