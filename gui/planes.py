@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,5 @@ def fit(plane: Plane, shape: Sequence[int], scale: Sequence[float], size: Point)
 def scale_bar(zoom: float, width: float) -> float:
     """A round length (1, 2 or 5 times a power of ten) that fits `width` pixels, mm."""
     longest = width / zoom
-    power = 10.0 ** (len(f"{int(longest)}") - 1) if longest >= 1 else 10.0**-3
-    while power * 10 <= longest:
-        power *= 10
+    power = 10.0 ** math.floor(math.log10(longest))
     return max(step * power for step in (1, 2, 5) if step * power <= longest)

@@ -1,0 +1,130 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from gui.actions import (
+    Action,
+    can_redo,
+    can_undo,
+    has_ai,
+    has_document,
+    has_grey,
+    has_result,
+    has_run,
+    has_stack,
+    has_volume,
+)
+from gui.display import CT_PRESETS
+
+FILE = (
+    Action("open", "Open image…", "File", "opening.ask_files", "Ctrl+O", "mdi6.image-plus",
+           toolbar="Open", tip="Open images: DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF"),
+    Action("open_folder", "Open folder…", "File", "opening.ask_folder", "Ctrl+Shift+O",
+           "mdi6.folder-open", toolbar="Folder", tip="Open all series of a folder"),
+    Action("open_samples", "Open sample studies", "File", "opening.open_samples", "",
+           "mdi6.flask-outline"),
+    Action("close_series", "Close series", "File", "close_selected", "Ctrl+W", "mdi6.close",
+           has_document),
+    Action("export", "Export results…", "File", "export.ask", "Ctrl+E", "mdi6.export-variant",
+           has_result, toolbar="Export", group=1,
+           tip="Save masks, measurements and tables to a folder"),
+    Action("picture", "Save picture of the view…", "File", "export.ask_picture", "Ctrl+Shift+S",
+           "mdi6.camera-outline", has_document, group=1),
+    Action("settings", "Settings…", "File", "show_settings", "Ctrl+,", "mdi6.cog-outline",
+           group=2),
+    Action("quit", "Quit", "File", "close", "Ctrl+Q", "mdi6.power", group=3),
+)  # fmt: skip
+
+EDIT = (
+    Action("undo", "Undo", "Edit", "undo", "Ctrl+Z", "mdi6.undo", can_undo, toolbar="Undo"),
+    Action("redo", "Redo", "Edit", "redo", "Ctrl+Shift+Z | Ctrl+Y", "mdi6.redo", can_redo,
+           toolbar="Redo"),
+)  # fmt: skip
+
+MOUSE = (
+    Action("navigate", "Navigate", "View/Left mouse button", "views.set_mode", "N",
+           "mdi6.crosshairs", has_document, lambda w: w.mouse_is("navigate"), "navigate",
+           toolbar="Navigate", tip="Move the crosshair in a volume, the picture elsewhere"),
+    Action("window", "Window/level", "View/Left mouse button", "views.set_mode", "W",
+           "mdi6.contrast-circle", has_grey, lambda w: w.mouse_is("window"), "window",
+           toolbar="Window", tip="Drag right for more contrast range, down for darker"),
+    Action("pan", "Pan", "View/Left mouse button", "views.set_mode", "H", "mdi6.hand-back-right",
+           has_document, lambda w: w.mouse_is("pan"), "pan", toolbar="Pan"),
+    Action("zoom", "Zoom", "View/Left mouse button", "views.set_mode", "Z",
+           "mdi6.magnify", has_document, lambda w: w.mouse_is("zoom"), "zoom", toolbar="Zoom"),
+)  # fmt: skip
+
+VIEW = (
+    Action("fit", "Fit to view", "View", "views.fit", "R", "mdi6.fit-to-screen-outline",
+           has_document, toolbar="Fit", group=1),
+    Action("larger", "Zoom in", "View", "views.magnify", "Ctrl++ | Ctrl+=", "mdi6.magnify-plus",
+           has_document, argument=1.25, group=1),
+    Action("smaller", "Zoom out", "View", "views.magnify", "Ctrl+-", "mdi6.magnify-minus",
+           has_document, argument=0.8, group=1),
+    Action("layout", "Four views", "View", "views.toggle_layout", "F4", "mdi6.view-grid-outline",
+           has_volume, lambda w: w.views.all_shown, toolbar="Four views", group=2,
+           tip="Axial, coronal, sagittal and 3D, or one of them alone"),
+    Action("render", "Show in 3D", "View", "views.start_3d", "F5", "mdi6.cube-outline",
+           has_volume, group=2),
+    Action("cross", "Crosshair", "View", "views.toggle_cross", "C", "mdi6.crosshairs-gps",
+           has_volume, lambda w: w.views.cross_shown, group=3),
+    Action("texts", "Texts and scale", "View", "views.toggle_annotated", "T", "mdi6.format-text",
+           has_document, lambda w: w.views.annotated, group=3),
+    Action("invert", "Invert greys", "View", "views.toggle_inverted", "I", "mdi6.invert-colors",
+           has_grey, lambda w: w.views.display is not None and w.views.display.inverted, group=3),
+    Action("mask", "Show mask", "View", "views.toggle_mask", "M", "mdi6.eye-outline",
+           has_document, lambda w: w.views.display is not None and w.views.display.mask_shown,
+           group=4),
+    Action("outline", "Mask as outline", "View", "views.toggle_outlined", "O",
+           "mdi6.vector-polygon", has_document,
+           lambda w: w.views.display is not None and w.views.display.outlined, group=4),
+    Action("ai", "Outline of the AI's version", "View", "views.toggle_ai", "A", "mdi6.robot-outline",
+           has_ai, lambda w: w.views.display is not None and w.views.display.ai_shown, group=4),
+)  # fmt: skip
+
+GREYS = (
+    Action("auto_window", "From the picture", "View/Window", "views.set_window", "0",
+           "mdi6.auto-fix", has_grey),
+    *(
+        Action(f"preset_{preset.title.lower()}", f"{preset.title}  ({preset.window[0]:g} / "
+               f"{preset.window[1]:g})", "View/Window", "views.set_window", str(number),
+               "", has_grey, argument=preset.window, group=1)
+        for number, preset in enumerate(CT_PRESETS, 1)
+    ),
+)  # fmt: skip
+
+SLICES = (
+    Action("next", "Next", "View/Slice or frame", "views.step", "Down | Right | PgDown", "",
+           has_stack, argument=1, where="views"),
+    Action("previous", "Previous", "View/Slice or frame", "views.step", "Up | Left | PgUp", "",
+           has_stack, argument=-1, where="views"),
+    Action("next10", "Ten on", "View/Slice or frame", "views.step", "Shift+Down | Shift+PgDown",
+           "", has_stack, argument=10, where="views"),
+    Action("previous10", "Ten back", "View/Slice or frame", "views.step",
+           "Shift+Up | Shift+PgUp", "", has_stack, argument=-10, where="views"),
+    Action("first", "First", "View/Slice or frame", "views.step", "Home", "", has_stack,
+           argument=-10**6, where="views"),
+    Action("last", "Last", "View/Slice or frame", "views.step", "End", "", has_stack,
+           argument=10**6, where="views"),
+    Action("play", "Play or pause", "View/Slice or frame", "cine.toggle", "Space",
+           "mdi6.play-pause", has_run, where="views"),
+)  # fmt: skip
+
+HELP = (
+    Action("keys", "Keys and mouse", "Help", "show_cheat_sheet", "F1 | ?", "mdi6.keyboard-outline"),
+    Action("logs", "Open the folder of logs", "Help", "show_logs", "", "mdi6.text-box-outline"),
+    Action("about", "About Limn", "Help", "show_about", "", "mdi6.information-outline"),
+)
+
+ACTIONS = (*FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *HELP)
+
+# What the mouse does, for the cheat sheet.
+MOUSE_HELP = (
+    ("Left drag", "the chosen tool: navigate, window, pan, zoom, or a correction tool"),
+    ("Shift + move", "take the crosshair along"),
+    ("Wheel", "slices of a volume, frames of a run; zoom of an image"),
+    ("Ctrl + wheel", "zoom about the mouse"),
+    ("Right drag", "window and level"),
+    ("Middle drag, Space + drag", "move the picture"),
+    ("Double click", "one view alone, and back"),
+)

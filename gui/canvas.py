@@ -1,0 +1,59 @@
+"""A bare napari canvas: no layer list, no buttons, no sliders, no keys, no mouse of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+
+GL_RENDERER = 0x1F01
+SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic", "basic render")
+
+_canvases: list[Any] = []  # any of them can be asked about the graphics card
+
+
+def isolate_napari() -> None:
+    """Keep napari's own settings out of the user's other napari; call before importing it."""
+    from gui.settings import config_folder
+
+    os.environ.setdefault("NAPARI_CONFIG", str(config_folder() / "napari.yaml"))
+    os.environ["NAPARI_ASYNC"] = "0"  # its experimental asynchronous slicing loses slices
+
+
+def make_canvas(parent: QWidget) -> tuple[Any, QWidget]:
+    """A napari viewer model and the widget that shows it."""
+    from napari.components import ViewerModel
+    from napari.qt import QtViewer
+    from qtpy.QtCore import Qt
+
+    viewer = ViewerModel()
+    widget = QtViewer(viewer)
+    _canvases.append(widget)
+    widget.setParent(parent)
+    widget.dims.setMaximumHeight(0)
+    main = widget.widget(0)
+    main.layout().setContentsMargins(0, 0, 0, 0)
+    widget.setAcceptDrops(False)
+    widget.canvas.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return viewer, widget
+
+
+def renders_in_software() -> bool:
+    """Whether OpenGL has no graphics card; True before the first canvas, to be careful."""
+    from vispy.gloo import gl
+
+    if not _canvases:
+        return True
+    _canvases[-1].canvas.native.makeCurrent()
+    name = gl.glGetParameter(GL_RENDERER) or ""
+    return any(word in name.lower() for word in SOFTWARE)
+
+
+def preload_napari() -> None:
+    """Import what the canvases need; may run in a thread."""
+    import napari.components
+    import napari.layers
+    import napari.qt  # noqa: F401 (loaded for later)

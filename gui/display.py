@@ -1,0 +1,103 @@
+"""How a document is looked at: position, grey levels, mask style, cine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from psygnal import SignalGroupDescriptor
+
+if TYPE_CHECKING:
+    from gui.document import Document
+    from gui.planes import Position
+    from inference.series import Array, Series
+
+Window = tuple[float, float]  # centre, width
+
+SAMPLES = 400_000  # voxels looked at to find grey levels
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named window for CT, HU."""
+
+    title: str
+    window: Window
+
+
+CT_PRESETS = (
+    Preset("Abdomen", (40, 400)),
+    Preset("Lung", (-600, 1500)),
+    Preset("Bone", (480, 2500)),
+    Preset("Brain", (40, 80)),
+    Preset("Mediastinum", (50, 350)),
+    Preset("Liver", (60, 160)),
+    Preset("Angiography", (300, 600)),
+    Preset("Stroke", (35, 40)),
+)
+
+
+@dataclass(eq=False)
+class Display:
+    """The viewing state of one document; `events.<field>` tells of each change."""
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    position: Position  # where the crosshair is, voxels over the spatial axes
+    window: Window
+    inverted: bool = False
+    opacity: float = 0.45  # of the mask
+    outlined: bool = False  # the mask as a contour
+    mask_shown: bool = True
+    ai_shown: bool = False  # the AI's own version as a thin contour
+
+    @classmethod
+    def of(cls, document: Document) -> Display:
+        """The first look: the middle of a volume, the first frame of a run, sensible greys."""
+        middle = tuple((n - 1) // 2 for n in document.shape)
+        start = (0, *middle[1:]) if document.series.kind == "run" else middle
+        return cls(start, first_window(document.series))
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Lowest and highest grey of the window."""
+        centre, width = self.window
+        return centre - width / 2, centre + width / 2
+
+
+def first_window(series: Series) -> Window:
+    """What the file asks for, else soft tissue for CT, the full range for 8 bit, percentiles."""
+    if series.window is not None:
+        return series.window
+    if series.rgb or (series.voxels.dtype == np.uint8 and series.voxels.max(initial=0) > 1):
+        return 127.5, 255.0
+    if series.unit == "HU":
+        return CT_PRESETS[0].window
+    return auto_window(series.voxels)
+
+
+def auto_window(voxels: Array) -> Window:
+    """Centre and width between the 1st and 99.5th percentile of a regular sample."""
+    flat = voxels.reshape(-1) if voxels.flags.c_contiguous else voxels.ravel(order="K")
+    sample = flat[:: max(1, flat.size // SAMPLES)]
+    sample = sample[np.isfinite(sample)].astype(np.float64)
+    if not sample.size:
+        return 0.5, 1.0
+    low, high = (float(value) for value in np.percentile(sample, (1, 99.5)))
+    return (low + high) / 2, max(high - low, 1e-6)
+
+
+def dragged(window: Window, right: float, down: float) -> Window:
+    """The window after a mouse drag in pixels: right widens it, down darkens the picture."""
+    centre, width = window
+    return centre + down * width / 300, width * float(np.exp(right / 300))
+
+
+def frame_durations(series: Series) -> list[int]:
+    """How long to show each frame of a run, ms; 100 where the file does not say."""
+    frames = series.spatial_shape[0]
+    if not series.frame_times or len(series.frame_times) != frames or frames < 2:
+        return [100] * frames
+    steps = np.diff(series.frame_times)
+    return [max(1, round(step)) for step in (*steps, float(np.median(steps)))]

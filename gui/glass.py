@@ -1,0 +1,159 @@
+"""What is painted over a canvas: letters, scale bar, corner texts, crosshair, tool and marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+from qtpy.QtWidgets import QWidget
+
+from gui.planes import scale_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QPaintEvent
+
+    from gui.planes import Point
+
+TEXT = QColor("#e8edf2")
+SHADOW = QColor(0, 0, 0, 210)
+LETTER = QColor("#ffcf5c")
+CROSS = QColor(110, 205, 220, 190)
+MARGIN = 8
+GAP = 10  # px left free in the middle of the crosshair
+Corner = Qt.AlignmentFlag
+
+
+@dataclass(slots=True)
+class Scene:
+    """All that a glass shows, in screen pixels."""
+
+    top_left: Sequence[str] = ()
+    top_right: Sequence[str] = ()
+    bottom_left: Sequence[str] = ()
+    bottom_right: Sequence[str] = ()
+    letters: tuple[str, str, str, str] | None = None  # left, right, top, bottom
+    zoom: float = 1.0  # px per unit
+    unit: str = "px"  # "mm" where spacing is known
+    cross: Point | None = None
+    ring: tuple[Point, float] | None = None  # centre, radius
+    path: Sequence[Point] = ()
+    marks: Sequence[tuple[Point, str, str]] = field(default_factory=tuple)  # place, colour, text
+
+
+class Glass(QWidget):
+    """A transparent sheet over a canvas; mouse events pass through to who installs a filter."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.scene = Scene()
+        self.annotated = True
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
+
+    def show_scene(self, scene: Scene) -> None:
+        """Paint this from now on."""
+        self.scene = scene
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the scene."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_cross(painter)
+        self._paint_path(painter)
+        self._paint_marks(painter)
+        if self.annotated:
+            self._paint_texts(painter)
+            self._paint_letters(painter)
+            self._paint_scale(painter)
+
+    def _paint_cross(self, painter: QPainter) -> None:
+        if self.scene.cross is None:
+            return
+        x, y = self.scene.cross
+        painter.setPen(QPen(CROSS, 1))
+        for a, b in ((0.0, x - GAP), (x + GAP, float(self.width()))):
+            painter.drawLine(QPointF(a, y), QPointF(b, y))
+        for a, b in ((0.0, y - GAP), (y + GAP, float(self.height()))):
+            painter.drawLine(QPointF(x, a), QPointF(x, b))
+
+    def _paint_path(self, painter: QPainter) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        points = QPolygonF([QPointF(*point) for point in self.scene.path])
+        for color, width in ((SHADOW, 3.0), (TEXT, 1.2)):
+            painter.setPen(QPen(color, width))
+            painter.drawPolyline(points)
+            if self.scene.ring:
+                centre, radius = self.scene.ring
+                painter.drawEllipse(QPointF(*centre), radius, radius)
+
+    def _paint_marks(self, painter: QPainter) -> None:
+        for place, color, text in self.scene.marks:
+            painter.setPen(QPen(SHADOW, 1))
+            painter.setBrush(QColor(color))
+            painter.drawEllipse(QPointF(*place), 5, 5)
+            if text:
+                x, y = place
+                self._text(painter, QRectF(x + 8, y - 10, 200, 20), Corner.AlignVCenter, text)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _paint_texts(self, painter: QPainter) -> None:
+        scene, area = self.scene, QRectF(self.rect()).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+        for lines, where in (
+            (scene.top_left, Corner.AlignTop | Corner.AlignLeft),
+            (scene.top_right, Corner.AlignTop | Corner.AlignRight),
+            (scene.bottom_left, Corner.AlignBottom | Corner.AlignLeft),
+            (scene.bottom_right, Corner.AlignBottom | Corner.AlignRight),
+        ):
+            self._text(painter, area, where, "\n".join(lines))
+
+    def _paint_letters(self, painter: QPainter) -> None:
+        if self.scene.letters is None:
+            return
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() + 2)
+        font.setBold(True)
+        painter.save()
+        painter.setFont(font)
+        area = QRectF(self.rect()).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+        middle = Corner.AlignVCenter, Corner.AlignVCenter, Corner.AlignHCenter, Corner.AlignHCenter
+        edges = Corner.AlignLeft, Corner.AlignRight, Corner.AlignTop, Corner.AlignBottom
+        for letter, along, edge in zip(self.scene.letters, middle, edges, strict=True):
+            self._text(painter, area, along | edge, letter, LETTER)
+        painter.restore()
+
+    def _paint_scale(self, painter: QPainter) -> None:
+        length = scale_bar(self.scene.zoom, self.width() / 4)
+        pixels, y = length * self.scene.zoom, self.height() - 3.5 * MARGIN
+        left = (self.width() - pixels) / 2
+        caption = f"{length / 10:g} cm" if self.scene.unit == "mm" and length >= 10 else (
+            f"{length:g} {self.scene.unit}"
+        )  # fmt: skip
+        for color, width in ((SHADOW, 3.0), (TEXT, 1.4)):
+            painter.setPen(QPen(color, width))
+            painter.drawPolyline(
+                QPolygonF(
+                    [
+                        QPointF(left, y - 4),
+                        QPointF(left, y),
+                        QPointF(left + pixels, y),
+                        QPointF(left + pixels, y - 4),
+                    ]
+                )
+            )
+        self._text(painter, QRectF(left + pixels + 6, y - 12, 90, 20), Corner.AlignVCenter, caption)
+
+    @staticmethod
+    def _text(
+        painter: QPainter, area: QRectF, where: Corner, text: str, color: QColor = TEXT
+    ) -> None:
+        """Text with a shadow, legible on any picture."""
+        painter.setPen(SHADOW)
+        for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+            painter.drawText(area.translated(dx * 0.8, dy * 0.8), where, text)
+        painter.setPen(color)
+        painter.drawText(area, where, text)

@@ -1,0 +1,175 @@
+"""Tells the user in one sentence; details on request, the whole story in the log, never a crash."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING, Literal
+
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal, qInstallMessageHandler
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.theme import GRID
+from inference.errors import UserError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from qtpy.QtCore import QMessageLogContext, QtMsgType
+
+log = logging.getLogger("limn.gui")
+
+Level = Literal["info", "warning", "error"]
+SHOWN_MS = {"info": 6_000, "warning": 12_000, "error": 0}  # 0: until dismissed
+LIMIT = 4  # toasts at a time
+
+
+class Notices(QObject):
+    """Shows toasts in a corner of `host`; `tell` may be called from any thread."""
+
+    _told = Signal(str, str, str)
+
+    def __init__(self, host: QWidget) -> None:
+        super().__init__(host)
+        self._host = host
+        self.toasts: list[Toast] = []
+        self._told.connect(self._show)
+        host.installEventFilter(self)
+
+    def tell(self, sentence: str, details: str = "", level: Level = "info") -> None:
+        """Show one sentence, with what is behind it."""
+        self._told.emit(sentence, details, level)
+
+    def failed(self, error: BaseException, doing: str = "") -> None:
+        """Tell of an exception: its own sentence if it has one for the user."""
+        if isinstance(error, UserError):
+            return self.tell(str(error), level="error")
+        log.error("unexpected %s", type(error).__name__, exc_info=error)
+        details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        sentence = doing or "Something went wrong; your work is still open."
+        return self.tell(sentence, details, "error")
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the toasts in the corner."""
+        if event.type() == QEvent.Type.Resize:
+            self._arrange()
+        return super().eventFilter(watched, event)
+
+    def _show(self, sentence: str, details: str, level: Level) -> None:
+        for same in [t for t in self.toasts if t.sentence == sentence]:
+            same.dismiss()
+        while len(self.toasts) >= LIMIT:
+            self.toasts[0].dismiss()
+        toast = Toast(sentence, details, level, self._host)
+        toast.dismissed.connect(self._gone)
+        self.toasts.append(toast)
+        self._arrange()
+
+    def _gone(self, toast: Toast) -> None:
+        self.toasts.remove(toast)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        bottom = self._host.height() - 6 * GRID
+        for toast in reversed(self.toasts):
+            toast.adjustSize()
+            bottom -= toast.height() + GRID
+            toast.move((self._host.width() - toast.width()) // 2, bottom)
+            toast.show()
+            toast.raise_()
+
+
+class Toast(QFrame):
+    """One sentence over the window, with Details and a cross."""
+
+    dismissed = Signal(object)
+
+    def __init__(self, sentence: str, details: str, level: Level, host: QWidget) -> None:
+        super().__init__(host)
+        self.sentence, self.details = sentence, details
+        self.setObjectName("toast")
+        self.setProperty("level", level)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedWidth(min(560, max(host.width() - 4 * GRID, 200)))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * GRID, GRID, GRID, GRID)
+        label = QLabel(sentence, wordWrap=True)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row.addWidget(label, 1)
+        if details:
+            more = QPushButton("Details…")
+            more.clicked.connect(self._show_details)
+            row.addWidget(more)
+        cross = QToolButton(text="✕", accessibleName="Dismiss")
+        cross.clicked.connect(self.dismiss)
+        row.addWidget(cross)
+        if SHOWN_MS[level]:
+            QTimer.singleShot(SHOWN_MS[level], self, self.dismiss)
+
+    def dismiss(self) -> None:
+        """Take the toast away."""
+        if self.isVisible() or not self.isHidden():
+            self.hide()
+            self.dismissed.emit(self)
+            self.deleteLater()
+
+    def _show_details(self) -> None:
+        DetailsDialog(self.sentence, self.details, self.window()).open()
+
+
+class DetailsDialog(QDialog):
+    """The technical text behind a notice, to copy into a report."""
+
+    def __init__(self, sentence: str, details: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Details")
+        self.resize(720, 400)
+        column = QVBoxLayout(self)
+        column.addWidget(QLabel(sentence, wordWrap=True))
+        text = QPlainTextEdit(details, readOnly=True)
+        column.addWidget(text)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        for title, slot in (
+            ("Copy", lambda: QGuiApplication.clipboard().setText(f"{sentence}\n\n{details}")),
+            ("Close", self.close),
+        ):
+            button = QPushButton(title)
+            button.clicked.connect(slot)
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+
+
+def install(notices: Notices) -> None:
+    """Send every uncaught exception and Qt warning here instead of ending the program."""
+
+    def uncaught(
+        kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return sys.__excepthook__(kind, error or kind(), trace)
+        return notices.failed((error or kind()).with_traceback(trace))
+
+    sys.excepthook = uncaught
+    threading.excepthook = lambda args: uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+    qInstallMessageHandler(_log_qt_message)
+
+
+def _log_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    logging.getLogger("limn.qt").warning("%s: %s", kind.name, message)

@@ -1,0 +1,105 @@
+"""Opens files and folders: read in another process, so that no decoder blocks or ends the window."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from inference.registry import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gui.jobs import Jobs
+    from gui.notices import Notices
+    from gui.settings import SettingsFile
+    from gui.studies import Studies
+    from inference.series import Series
+
+READ = "inference.reading:read_job"
+SAMPLES = ROOT / "resources" / "samples"
+FILTERS = (
+    "Images (*.dcm *.dicom *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.png *.jpg *.jpeg *.tif *.tiff "
+    "*.bmp);;All files (*)"
+)
+
+
+class Opening(QObject):
+    """Reads paths one job each and adds what they hold to the open studies."""
+
+    opened = Signal(list)  # of Document
+    recent_changed = Signal()
+
+    def __init__(
+        self,
+        host: QWidget,
+        reader: Jobs,
+        studies: Studies,
+        settings: SettingsFile,
+        notices: Notices,
+    ) -> None:
+        super().__init__(host)
+        self._host, self._reader, self._studies = host, reader, studies
+        self._settings, self._notices = settings, notices
+
+    def open(self, paths: Iterable[Path]) -> None:
+        """Start to read; each failure becomes one notice."""
+        for path in paths:
+            whole = path.expanduser().absolute()
+            self._reader.submit(
+                READ,
+                title=f"Opening {whole.name}",
+                path=str(whole),
+                done=partial(self._opened, whole),
+                failed=self._notices.failed,
+            )
+
+    def ask_files(self) -> None:
+        """Let the user choose files."""
+        chosen, _ = QFileDialog.getOpenFileNames(
+            self._host, "Open images", self._last_folder(), FILTERS
+        )
+        self.open(map(Path, chosen))
+
+    def ask_folder(self) -> None:
+        """Let the user choose a folder."""
+        chosen = QFileDialog.getExistingDirectory(self._host, "Open folder", self._last_folder())
+        if chosen:
+            self.open([Path(chosen)])
+
+    def open_samples(self) -> None:
+        """Open what ships with Limn."""
+        samples = [path for path in sorted(SAMPLES.glob("*")) if _is_study(path)]
+        if not samples:
+            self._notices.tell("No sample studies were installed.", level="warning")
+        self.open(samples)
+
+    def _opened(self, path: Path, found: list[Series]) -> None:
+        documents = [self._studies.add(series) for series in found]
+        if documents:
+            self._studies.select(documents[0])
+        self._warn(path, found)
+        if SAMPLES not in path.parents:
+            self._settings.remember(path)
+            self.recent_changed.emit()
+        self.opened.emit(documents)
+
+    def _warn(self, path: Path, found: Iterable[Series]) -> None:
+        warnings = list(dict.fromkeys(line for series in found for line in series.warnings))
+        if len(warnings) == 1:
+            self._notices.tell(f"{path.name}: {warnings[0]}", level="warning")
+        elif warnings:
+            sentence = f"{path.name} was opened with {len(warnings)} warnings."
+            self._notices.tell(sentence, "\n\n".join(warnings), "warning")
+
+    def _last_folder(self) -> str:
+        recent = self._settings.now.recent
+        return str(recent[0].parent) if recent else str(Path.home())
+
+
+def _is_study(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() not in {".md", ".json", ".txt"}

@@ -1,0 +1,87 @@
+"""What the user chose: one typed object in one file of the user's configuration folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_config_path
+from psygnal import Signal
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+log = logging.getLogger("limn.gui")
+
+RECENT_LIMIT = 12
+
+
+class Settings(BaseSettings):
+    """Every value with its default; an environment variable LIMN_<NAME> sets the default."""
+
+    model_config = SettingsConfigDict(env_prefix="LIMN_", frozen=True, extra="ignore")
+
+    theme: Literal["dark", "light", "contrast"] = "dark"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    shortcuts: dict[str, str] = Field(default_factory=dict)  # action id: keys, where changed
+    remember_recent: bool = True
+    recent: tuple[Path, ...] = ()
+    hide_patient_names: bool = False
+    geometry: str = ""  # of the window: base64 of QMainWindow.saveGeometry
+    docks: str = ""  # base64 of QMainWindow.saveState
+    export_folder: Path | None = None  # where the user exported last
+
+
+def config_folder() -> Path:
+    """The folder of Limn's own files; LIMN_CONFIG_DIR names another."""
+    return Path(os.environ.get("LIMN_CONFIG_DIR") or user_config_path("limn", appauthor=False))
+
+
+class SettingsFile:
+    """The settings in force; every change is saved at once and announced."""
+
+    changed = Signal(Settings, Settings)  # new, old
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or config_folder() / "settings.json"
+        self.problem = ""
+        self.now = self._load()
+
+    def change(self, **values: object) -> None:
+        """Set some values, save, and tell who listens; raises ValidationError."""
+        old = self.now
+        self.now = Settings.model_validate(old.model_dump() | values)
+        if self.now != old:
+            self._save()
+            self.changed.emit(self.now, old)
+
+    def remember(self, path: Path) -> None:
+        """Put a path first in the list of recent ones, unless the user wants none kept."""
+        if self.now.remember_recent:
+            others = tuple(kept for kept in self.now.recent if kept != path)
+            self.change(recent=(path, *others)[:RECENT_LIMIT])
+
+    def _load(self) -> Settings:
+        try:
+            return Settings(**_read(self.path))
+        except (OSError, ValueError, ValidationError):
+            log.exception("settings could not be read")
+            self.problem = f"The settings in {self.path} could not be read, so defaults are used."
+            return Settings()
+
+    def _save(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.path.with_suffix(".new")
+            draft.write_text(self.now.model_dump_json(indent=1), encoding="utf-8")
+            draft.replace(self.path)
+        except OSError:
+            log.exception("settings could not be saved")
+            self.problem = f"The settings could not be saved to {self.path}."
+
+
+def _read(path: Path) -> dict[str, object]:
+    import json
+
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

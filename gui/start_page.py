@@ -1,0 +1,84 @@
+"""What a user sees before anything is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from gui.theme import GRID, Theme, icon
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QAction
+
+BIG = ("open", "open_folder", "open_samples")
+
+
+class StartPage(QWidget):
+    """Three ways to open something, what was opened last, and a place to drop files."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        outside = QVBoxLayout(self)
+        outside.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._drop = QFrame(objectName="drop")
+        self._drop.setFixedWidth(560)
+        outside.addWidget(self._drop)
+        self._column = QVBoxLayout(self._drop)
+        self._column.setContentsMargins(5 * GRID, 5 * GRID, 5 * GRID, 5 * GRID)
+        self._column.setSpacing(2 * GRID)
+        title = QLabel("Open an image to begin", objectName="title")
+        hint = QLabel(
+            "Drop files or a folder here: DICOM, NIfTI, NRRD, MHA, PNG, JPEG or TIFF.",
+            objectName="quiet",
+        )
+        for label in (title, hint):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            self._column.addWidget(label)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(GRID)
+        self._column.addLayout(self._buttons)
+        self._recent = QVBoxLayout()
+        self._recent.setSpacing(0)
+        self._column.addLayout(self._recent)
+
+    def offer(self, actions: dict[str, QAction]) -> None:
+        """Put the ways to open something on buttons."""
+        self._made: list[tuple[QPushButton, str]] = []
+        for name in BIG:
+            button = QPushButton(actions[name].text())
+            if name == BIG[0]:
+                button.setObjectName("primary")
+            button.clicked.connect(actions[name].trigger)
+            button.setMinimumHeight(4 * GRID)
+            self._buttons.addWidget(button)
+            self._made.append((button, name))
+
+    def show_recent(self, actions: Sequence[QAction]) -> None:
+        """List what was opened last."""
+        while (item := self._recent.takeAt(0)) is not None:
+            item.widget().deleteLater()
+        if actions:
+            self._recent.addWidget(QLabel("RECENT", objectName="section"))
+        for action in actions[:5]:
+            button = QPushButton(action.text(), flat=True, toolTip=action.toolTip())
+            button.setObjectName("recent")
+            button.clicked.connect(action.trigger)
+            self._recent.addWidget(button)
+
+    def mark_drop(self, over: bool) -> None:
+        """Show that files can be let go now."""
+        self._drop.setProperty("over", over)
+        self._drop.style().unpolish(self._drop)
+        self._drop.style().polish(self._drop)
+
+    def apply_theme(self, theme: Theme, icons: dict[str, str]) -> None:
+        """Follow the window's look."""
+        for button, name in self._made:
+            first = name == BIG[0]
+            button.setIcon(icon(icons[name], theme, theme.on_accent if first else ""))

@@ -1,0 +1,93 @@
+"""What is open, without Qt: documents in the order of opening, and which one is selected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from gui.document import Document
+
+if TYPE_CHECKING:
+    from inference.series import Series
+
+
+class Studies:
+    """Open documents; `selected` is the one that the views show."""
+
+    added = Signal(Document)
+    removed = Signal(Document)
+    selected_changed = Signal(object)  # Document or None
+
+    def __init__(self) -> None:
+        self.open: list[Document] = []
+        self.selected: Document | None = None
+
+    def add(self, series: Series) -> Document:
+        """Open a series; opening the same pixels of the same path again selects them instead."""
+        for known in self.open:
+            if _same(known.series, series):
+                return known
+        document = Document(series)
+        self.open.append(document)
+        self.added.emit(document)
+        return document
+
+    def select(self, document: Document | None) -> None:
+        """Show this document."""
+        if document is not self.selected:
+            self.selected = document
+            self.selected_changed.emit(document)
+
+    def close(self, document: Document) -> None:
+        """Forget a document; its neighbour is selected if it was."""
+        place = self.open.index(document)
+        self.open.remove(document)
+        self.removed.emit(document)
+        if self.selected is document:
+            left = self.open[min(place, len(self.open) - 1)] if self.open else None
+            self.select(left)
+
+
+def _same(a: Series, b: Series) -> bool:
+    return a.paths == b.paths and bool(a.sha256) and a.sha256 == b.sha256
+
+
+def patient_title(series: Series, hidden: bool) -> str:
+    """How the patient is called in the list."""
+    identity = series.identity
+    if not (identity.patient_name or identity.patient_id):
+        return "Without patient"
+    if hidden:
+        return "Patient"
+    name = identity.patient_name.replace("^", " ").strip()
+    return " · ".join(filter(None, (name, identity.patient_id)))
+
+
+def study_title(series: Series) -> str:
+    """How the study is called: its description and date, else the folder."""
+    identity = series.identity
+    date = identity.study_date
+    readable = f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else date
+    return " · ".join(filter(None, (identity.study_description, readable))) or (
+        series.path.parent.name or "Files"
+    )
+
+
+def series_title(series: Series) -> str:
+    """How the series is called: its description, else the file."""
+    identity = series.identity
+    numbered = f"{identity.series_number}  " if identity.series_number else ""
+    return numbered + (identity.series_description or series.path.name)
+
+
+def series_facts(series: Series) -> str:
+    """Modality, size and spacing in one line."""
+    size = " × ".join(str(n) for n in reversed(series.spatial_shape))
+    facts = [series.modality, size]
+    if series.geometry.known:
+        facts.append(" × ".join(f"{mm:.3g}" for mm in reversed(series.scale)) + " mm")
+    if series.kind == "run":
+        facts[1] = f"{size.rpartition(' × ')[0]} × {series.spatial_shape[0]} frames"
+        facts[2:] = facts[2:] and [" × ".join(f"{mm:.3g}" for mm in reversed(series.scale[1:])) + " mm"]
+    return "  ·  ".join(facts)

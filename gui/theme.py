@@ -1,0 +1,183 @@
+"""Three looks from one small template: dark, light and high contrast."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from string import Template
+
+from qtpy.QtGui import QColor, QIcon, QPalette
+from qtpy.QtWidgets import QApplication
+
+GRID = 8  # px: margins and gaps are multiples of this or its half
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours by what they are for, as #rrggbb."""
+
+    canvas: str
+    window: str
+    panel: str
+    raised: str
+    line: str
+    text: str
+    quiet: str
+    accent: str
+    on_accent: str
+    warning: str
+    error: str
+    selected: str
+    focus: str
+
+
+THEMES = {
+    "dark": Theme(
+        canvas="#000000", window="#121417", panel="#191c20", raised="#262a30", line="#30353c",
+        text="#e1e5ea", quiet="#99a2ad", accent="#4cb5c3", on_accent="#04181b", warning="#e3b04b",
+        error="#ee7168", selected="#20393f", focus="#4cb5c3",
+    ),
+    "light": Theme(
+        canvas="#16181b", window="#e4e7ea", panel="#f3f5f6", raised="#ffffff", line="#c6ccd2",
+        text="#1c2126", quiet="#56606b", accent="#0d7482", on_accent="#ffffff", warning="#8a5a00",
+        error="#b3261e", selected="#cfe6e9", focus="#0d7482",
+    ),
+    "contrast": Theme(
+        canvas="#000000", window="#000000", panel="#000000", raised="#000000", line="#ffffff",
+        text="#ffffff", quiet="#ffffff", accent="#ffd60a", on_accent="#000000", warning="#ffd60a",
+        error="#ff8a80", selected="#3a3300", focus="#00e5ff",
+    ),
+}  # fmt: skip
+
+_TEMPLATE = Template("""
+* { font-size: 9pt; color: $text; }
+QMainWindow, QDialog { background: $window; }
+QMainWindow::separator { background: $window; width: 4px; height: 4px; }
+QMainWindow::separator:hover { background: $accent; }
+QWidget#panel, QDockWidget > QWidget, QScrollArea, QScrollArea > QWidget > QWidget,
+QStackedWidget#panel { background: $panel; }
+QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }
+QWidget#canvas { background: $canvas; }
+QMenuBar { background: $window; padding: 2px 4px; }
+QMenuBar::item { background: transparent; padding: 4px 8px; border-radius: 4px; }
+QMenuBar::item:selected, QMenu::item:selected { background: $selected; }
+QMenu { background: $panel; border: 1px solid $line; padding: 4px; }
+QMenu::item { padding: 4px 24px 4px 8px; border-radius: 4px; }
+QMenu::item:disabled, QMenuBar::item:disabled { color: $quiet; }
+QMenu::separator { height: 1px; background: $line; margin: 4px 8px; }
+QMenu::icon { padding-left: 8px; }
+QToolBar { background: $window; border: 0; padding: 4px 8px; spacing: 4px; }
+QToolBar::separator { background: $line; width: 1px; margin: 4px 4px; }
+QToolButton { background: transparent; border: 1px solid transparent; border-radius: 4px;
+  padding: 4px 8px; }
+QToolButton:hover { background: $raised; border-color: $line; }
+QToolButton:pressed, QToolButton:checked { background: $selected; border-color: $accent; }
+QToolButton:disabled { color: $quiet; }
+QToolButton::menu-indicator { image: none; }
+QPushButton { background: $raised; border: 1px solid $line; border-radius: 4px; padding: 5px 12px;
+  min-height: 16px; }
+QPushButton:hover { border-color: $accent; }
+QPushButton:pressed, QPushButton:checked { background: $selected; border-color: $accent; }
+QPushButton:disabled { color: $quiet; border-color: $line; background: transparent; }
+QPushButton#primary { background: $accent; color: $on_accent; border-color: $accent;
+  font-weight: 600; }
+QPushButton#primary:hover { border-color: $text; }
+QPushButton#primary:disabled { background: transparent; color: $quiet; border-color: $line; }
+QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus, QAbstractSpinBox:focus,
+QTreeView:focus, QListView:focus, QTableView:focus { border: 1px solid $focus; }
+QCheckBox:focus, QRadioButton:focus, QSlider:focus { outline: 1px solid $focus; }
+QLineEdit, QComboBox, QAbstractSpinBox, QPlainTextEdit, QTextEdit { background: $window;
+  border: 1px solid $line; border-radius: 4px; padding: 3px 6px; min-height: 18px;
+  selection-background-color: $accent; selection-color: $on_accent; }
+QComboBox QAbstractItemView { background: $panel; border: 1px solid $line;
+  selection-background-color: $selected; selection-color: $text; }
+QTreeView, QListView, QTableView { background: $panel; border: 1px solid transparent; outline: 0;
+  selection-background-color: $selected; selection-color: $text;
+  alternate-background-color: $window; gridline-color: $line; }
+QTreeView::item, QListView::item { padding: 4px; border-radius: 4px; }
+QTreeView::item:hover, QListView::item:hover { background: $raised; }
+QTreeView::item:selected, QListView::item:selected { background: $selected; }
+QTreeView::branch { background: $panel; }
+QHeaderView::section { background: $window; border: 0; border-bottom: 1px solid $line;
+  padding: 4px 8px; }
+QTabWidget::pane { border: 0; border-top: 1px solid $line; background: $panel; }
+QTabBar { background: $window; }
+QTabBar::tab { background: transparent; color: $quiet; padding: 7px 16px; border: 0;
+  border-bottom: 2px solid transparent; }
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QTabBar::tab:hover { color: $text; }
+QTabBar::tab:focus { border-bottom-color: $focus; }
+QScrollBar { background: transparent; border: 0; }
+QScrollBar:vertical { width: 10px; } QScrollBar:horizontal { height: 10px; }
+QScrollBar::handle { background: $line; border-radius: 4px; margin: 1px; min-height: 24px;
+  min-width: 24px; }
+QScrollBar::handle:hover { background: $quiet; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+QProgressBar { background: $window; border: 1px solid $line; border-radius: 4px; height: 8px;
+  text-align: center; }
+QProgressBar::chunk { background: $accent; border-radius: 3px; }
+QSlider::groove:horizontal { height: 4px; background: $line; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
+QSlider::handle:horizontal { background: $text; width: 12px; margin: -4px 0; border-radius: 6px; }
+QSlider::groove:vertical { width: 4px; background: $line; border-radius: 2px; }
+QSlider::handle:vertical { background: $text; height: 12px; margin: 0 -4px; border-radius: 6px; }
+QSlider:disabled { background: transparent; }
+QGroupBox { border: 1px solid $line; border-radius: 6px; margin-top: 10px; padding: 8px; }
+QGroupBox::title { subcontrol-origin: margin; left: 8px; padding: 0 4px; color: $quiet; }
+QStatusBar { background: $window; } QStatusBar::item { border: 0; }
+QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 4px; }
+QFrame#card { background: $raised; border: 1px solid $line; border-radius: 6px; }
+QFrame#card:hover { border-color: $accent; }
+QFrame#toast { background: $raised; border: 1px solid $line; border-left: 3px solid $accent;
+  border-radius: 4px; }
+QFrame#toast[level="warning"] { border-left-color: $warning; }
+QFrame#toast[level="error"] { border-left-color: $error; }
+QFrame#rule { background: $line; max-height: 1px; }
+QLabel { background: transparent; }
+QLabel#quiet { color: $quiet; } QLabel#heading { font-weight: 600; }
+QLabel#section { color: $quiet; font-size: 8pt; font-weight: 600; letter-spacing: 1px; }
+QLabel#title { font-size: 17pt; font-weight: 300; } QLabel#warning { color: $warning; }
+QLabel#error { color: $error; } QLabel#big { font-size: 11pt; font-weight: 600; }
+QFrame#drop { border: 2px dashed $line; border-radius: 12px; background: transparent; }
+QFrame#drop[over="true"] { border-color: $accent; background: $selected; }
+""")
+
+
+def stylesheet(theme: Theme) -> str:
+    """The Qt style sheet of a theme."""
+    return _TEMPLATE.substitute(asdict(theme))
+
+
+def palette(theme: Theme) -> QPalette:
+    """Colours for what the style sheet does not reach, such as item views and links."""
+    colors = QPalette()
+    role = QPalette.ColorRole
+    for roles, color in (
+        ((role.Window, role.Button, role.AlternateBase), theme.window),
+        ((role.Base, role.ToolTipBase), theme.panel),
+        ((role.WindowText, role.Text, role.ButtonText, role.ToolTipText), theme.text),
+        ((role.Highlight, role.Link), theme.accent),
+        ((role.HighlightedText,), theme.on_accent),
+        ((role.PlaceholderText,), theme.quiet),
+    ):
+        for one in roles:
+            colors.setColor(one, QColor(color))
+    disabled = QPalette.ColorGroup.Disabled
+    for one in (role.WindowText, role.Text, role.ButtonText):
+        colors.setColor(disabled, one, QColor(theme.quiet))
+    return colors
+
+
+def apply(app: QApplication, name: str) -> Theme:
+    """Dress the whole application; returns the colours."""
+    theme = THEMES[name]
+    app.setPalette(palette(theme))
+    app.setStyleSheet(stylesheet(theme))
+    return theme
+
+
+def icon(name: str, theme: Theme, color: str = "") -> QIcon:
+    """A Material Design icon such as "mdi6.brush" in the theme's colours."""
+    import qtawesome
+
+    return qtawesome.icon(name, color=color or theme.text, color_disabled=theme.quiet)  # type: ignore[no-any-return]

@@ -1,0 +1,261 @@
+"""The image area: one view or four linked ones, of the selected document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QWidget
+
+from gui.display import Display, auto_window
+from gui.gestures import Gestures, Mode
+from gui.planes import planes
+from gui.slice_view import SliceView
+from gui.volume_view import VolumeView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from gui.display import Window
+    from gui.document import Document
+    from gui.planes import Position
+    from gui.theme import Theme
+    from gui.tool import Mark, Tool
+
+
+class Views(QWidget):
+    """Shows documents; tools, marks and maps of the tasks appear in every 2D view."""
+
+    tool_changed = Signal(object)  # Tool or None
+    mode_changed = Signal(str)
+    layout_changed = Signal()
+    shown = Signal(object)  # Document or None, once it can be seen
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.document: Document | None = None
+        self.gestures = Gestures(self)
+        self.marks: tuple[Mark, ...] = ()
+        self.names_hidden = False
+        self.cross_shown = True
+        self._tool: Tool | None = None
+        self._displays: dict[Document, Display] = {}
+        self.annotated = True
+        self._maximised: QWidget | None = None
+        self._build()
+
+    # --- documents ---------------------------------------------------------------------------
+
+    def show_document(self, document: Document | None) -> None:
+        """Show a document as it was left, or nothing."""
+        self.document = document
+        self.tool = None
+        self.marks = ()
+        self._maximised = None
+        self._arrange()
+        self.shown.emit(document)
+
+    def forget(self, document: Document) -> None:
+        """Drop what is remembered of a closed document."""
+        self._displays.pop(document, None)
+
+    @property
+    def display(self) -> Display | None:
+        """How the current document is looked at; change its fields to change the views."""
+        return self._display_of(self.document) if self.document else None
+
+    def display_of(self, view: SliceView) -> Display:
+        """How the document of a view is looked at."""
+        if view.document is None:
+            raise RuntimeError("the view shows nothing")
+        return self._display_of(view.document)
+
+    @property
+    def slices(self) -> list[SliceView]:
+        """The 2D views in use, the main one first."""
+        return [view for view in self._slices if view.document is not None]
+
+    @property
+    def active(self) -> SliceView:
+        """The view that keys act on."""
+        return self._active if self._active.document is not None else self._slices[0]
+
+    # --- what tasks and tools use --------------------------------------------------------------
+
+    @property
+    def tool(self) -> Tool | None:
+        """Who receives the left mouse button; None: the views themselves."""
+        return self._tool
+
+    @tool.setter
+    def tool(self, tool: Tool | None) -> None:
+        if tool is not self._tool:
+            self._tool = tool
+            self.tool_changed.emit(tool)
+            self.redraw()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Give the left mouse button back to the views: navigate, window, pan or zoom."""
+        self.tool = None
+        self.gestures.mode = mode
+        self.mode_changed.emit(mode)
+
+    def set_marks(self, marks: Sequence[Mark]) -> None:
+        """Dots to show over the image, such as clicks."""
+        self.marks = tuple(marks)
+        self.redraw()
+
+    def show_heat(self, heat: NDArray[Any] | None) -> None:
+        """Lay a map over the image (canonical spatial axes, 0 to 1); None takes it away."""
+        for view in self.slices:
+            view.show_heat(heat)
+
+    def look_at(self, position: Position) -> None:
+        """Move the crosshair, and with it all slices, to voxel coordinates."""
+        if self.document and self.display:
+            limits = zip(position, self.document.shape, strict=True)
+            self.display.position = tuple(min(max(p, 0.0), n - 1.0) for p, n in limits)
+
+    def redraw(self) -> None:
+        """Paint texts, tool and marks again, such as after a tool's path grew."""
+        for view in self.slices:
+            view.redraw()
+
+    # --- commands --------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Show everything, whole."""
+        for view in self.slices:
+            view.fit()
+
+    def set_window(self, window: Window | None = None) -> None:
+        """Grey levels; None finds them in the picture."""
+        if self.document and self.display:
+            self.display.window = window or auto_window(self.document.series.voxels)
+
+    def toggle_maximised(self, view: QWidget) -> None:
+        """Show one view alone, or all again."""
+        self._maximised = None if self._maximised is view else view
+        self._arrange()
+
+    @property
+    def all_shown(self) -> bool:
+        """Whether all views of a volume are shown, not one alone."""
+        return self._maximised is None
+
+    def toggle_layout(self) -> None:
+        """All views, or the active one alone."""
+        self.toggle_maximised(self._maximised or self.active)
+
+    def start_3d(self) -> None:
+        """Render the volume."""
+        self._volume.start()
+
+    def magnify(self, factor: float) -> None:
+        """Zoom the active view about its middle."""
+        self.active.magnify(factor)
+
+    def step(self, count: int) -> None:
+        """Go some slices or frames on in the active view."""
+        self.active.step(count)
+
+    def toggle_cross(self) -> None:
+        """Show or hide the crosshair."""
+        self.cross_shown = not self.cross_shown
+        self.redraw()
+
+    def toggle_annotated(self) -> None:
+        """Show or hide corner texts, letters and scale bars."""
+        self.annotated = not self.annotated
+        for view in self._slices:
+            view.set_annotated(self.annotated)
+
+    def toggle_inverted(self) -> None:
+        """Turn black and white round."""
+        if self.display:
+            self.display.inverted = not self.display.inverted
+
+    def toggle_mask(self) -> None:
+        """Show or hide the mask."""
+        if self.display:
+            self.display.mask_shown = not self.display.mask_shown
+
+    def toggle_outlined(self) -> None:
+        """Draw the mask as an outline or filled."""
+        if self.display:
+            self.display.outlined = not self.display.outlined
+
+    def toggle_ai(self) -> None:
+        """Show or hide the outline of what the AI delivered."""
+        if self.display:
+            self.display.ai_shown = not self.display.ai_shown
+
+    def hide_names(self, hidden: bool) -> None:
+        """Show or hide who the patient is."""
+        self.names_hidden = hidden
+        self.redraw()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Follow the window's look."""
+        for view in self._slices:
+            view.set_background(theme.canvas)
+        self._volume.set_background(theme.canvas)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self._slices = [SliceView(self) for _ in range(3)]
+        self._volume = VolumeView(self)
+        self._active = self._slices[0]
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(2)
+        for view in self._slices:
+            view.activated.connect(self._activate)
+            view.maximise_asked.connect(self.toggle_maximised)
+        self._volume.maximise_asked.connect(self.toggle_maximised)
+        self._arrange()
+
+    def _activate(self, view: SliceView) -> None:
+        self._active = view
+
+    def _display_of(self, document: Document) -> Display:
+        if document not in self._displays:
+            self._displays[document] = Display.of(document)
+        return self._displays[document]
+
+    def _arrange(self) -> None:
+        """Give each view its plane and place; views out of sight hold nothing."""
+        wanted = self._wanted()
+        for view in (*self._slices, self._volume):
+            self._grid.removeWidget(view)
+            view.setVisible(False)
+        for number, view in enumerate(wanted):
+            self._grid.addWidget(view, number // 2, number % 2)
+            view.setVisible(True)
+        self._fill()
+        self.layout_changed.emit()
+
+    def _wanted(self) -> list[QWidget]:
+        if self.document is None:
+            return []
+        if self.document.series.kind != "volume":
+            return [self._slices[0]]
+        if self._maximised is not None:
+            return [self._maximised]
+        return [*self._slices, self._volume]
+
+    def _fill(self) -> None:
+        """Connect the views to the document, and those in no use to nothing."""
+        document = self.document
+        shown = planes(document.series.kind) if document else ()
+        for view, plane in zip(self._slices, (*shown, None, None, None), strict=False):
+            if document is None or plane is None:
+                view.clear()
+            elif view.document is not document:
+                view.show_document(document, self._display_of(document), plane)
+        volume = document if document and document.series.kind == "volume" else None
+        self._volume.show_document(volume, self._display_of(volume) if volume else None)

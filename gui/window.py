@@ -1,0 +1,371 @@
+"""The main window: what is open on the left, images in the middle, tasks and tools on the right."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QByteArray, QPoint, Qt, QTimer, QUrl, Signal
+from qtpy.QtGui import QAction, QDesktopServices
+from qtpy.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import notices, theme
+from gui.action_table import ACTIONS
+from gui.canvas import isolate_napari, preload_napari
+from gui.cine import Cine
+from gui.job_bar import JobBar
+from gui.jobs import Jobs
+from gui.menus import Commands
+from gui.notices import Notices
+from gui.opening import Opening
+from gui.session import Session
+from gui.settings import Settings, SettingsFile
+from gui.start_page import StartPage
+from gui.studies import Studies
+from gui.study_panel import StudyPanel
+from gui.tasks import TaskPanel
+from gui.views import Views
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
+
+    from gui.document import Document
+
+DISCLAIMER = "Research use only. Not for diagnosis."
+WORKER_STATES = {
+    "starting": "Starting the model process…",
+    "restarting": "Restarting the model process…",
+    "stopped": "The model process has stopped.",
+}
+
+
+class LimnWindow(QMainWindow):
+    """Limn. What needs napari or a worker is made after the first paint."""
+
+    ready = Signal()  # napari is loaded and the workers were started
+    _loaded = Signal()
+
+    def __init__(self, settings: SettingsFile | None = None) -> None:
+        super().__init__()
+        self.setObjectName("limn")
+        self.setWindowTitle("Limn")
+        self.setAcceptDrops(True)
+        self.is_ready = self._started = False
+        self.settings = settings or SettingsFile()
+        self.studies = Studies()
+        self.notices = Notices(self)
+        self.views = Views()
+        self.cine = Cine(self.views)
+        self.job_bar = JobBar()
+        self.reader = Jobs(self, name="reader", preload=())
+        self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
+        self._build()
+        self._connect()
+        self._apply(self.settings.now)
+        self._restore()
+
+    # --- commands of the table -----------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take back the last edit of the shown document."""
+        if self.studies.selected is not None:
+            self.studies.selected.history.undo()
+
+    def redo(self) -> None:
+        """Do the last undone edit again."""
+        if self.studies.selected is not None:
+            self.studies.selected.history.redo()
+
+    def close_selected(self) -> None:
+        """Close the shown series."""
+        self.close_document(self.studies.selected)
+
+    def close_document(self, document: Document | None) -> None:
+        """Close a series; asks first if something was drawn on it."""
+        if document is not None and (not document.history.undo_title or self._may_lose(document)):
+            self.studies.close(document)
+
+    def mouse_is(self, mode: str) -> bool:
+        """Whether the left mouse button does this."""
+        return self.views.tool is None and self.views.gestures.mode == mode
+
+    def show_settings(self) -> None:
+        """Open the settings."""
+        from gui.settings_dialog import SettingsDialog
+
+        SettingsDialog(self.settings, self.commands.table, self.session.jobs.devices, self).open()
+
+    def show_cheat_sheet(self) -> None:
+        """Show all keys and what the mouse does."""
+        from gui.cheat_sheet import CheatSheet
+
+        CheatSheet(self.commands.table, self.settings.now.shortcuts, self).open()
+
+    def show_logs(self) -> None:
+        """Open the folder of the logs."""
+        from inference import logs
+
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(logs.folder())))
+
+    def show_about(self) -> None:
+        """What this is."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("limn")
+        except PackageNotFoundError:
+            number = ""
+        text = f"<h3>Limn {number}</h3><p>A workstation for interactive medical image analysis.</p>"
+        QMessageBox.about(self, "About Limn", f"{text}<p><b>{DISCLAIMER}</b></p>")
+
+    def add_tab(self, widget: QWidget, title: str) -> None:
+        """Give a panel a place on the right, beside the tasks."""
+        self.tabs.addTab(widget, title)
+
+    # --- construction ------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.start_page = StartPage()
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.start_page)
+        self._pages.addWidget(self._image_area())
+        self.setCentralWidget(self._pages)
+        self.study_panel = StudyPanel(self.studies)
+        self.task_panel = TaskPanel(self.studies)
+        self.tabs = QTabWidget(documentMode=True)
+        self.tabs.tabBar().setDrawBase(False)
+        self.tabs.addTab(self.task_panel, "Tasks")
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        self._docks = (
+            self._dock("Studies", self.study_panel, left, 264),
+            self._dock("Tools", self.tabs, right, 320),
+        )
+        self.commands = Commands(self, ACTIONS)
+        for dock in self._docks:
+            self.commands.menu("View").addAction(dock.toggleViewAction())
+        self._recent_menu = self.commands.menu("File/Open recent")
+        self.start_page.offer(self.commands.actions)
+        self._build_status()
+
+    def _image_area(self) -> QWidget:
+        from gui.cine_bar import CineBar
+
+        area = QWidget()
+        column = QVBoxLayout(area)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.views, 1)
+        column.addWidget(CineBar(self.cine, self.views))
+        return area
+
+    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(title.lower())
+        dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
+        dock.setTitleBarWidget(QWidget(dock))
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        self.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+        return dock
+
+    def _build_status(self) -> None:
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        notice = QLabel(DISCLAIMER, objectName="warning")
+        bar.addWidget(notice)
+        self._worker_label = QLabel(objectName="quiet")
+        bar.addPermanentWidget(self._worker_label)
+        dock = QDockWidget("Jobs", self)
+        dock.setObjectName("jobs")
+        dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        dock.setTitleBarWidget(QWidget(dock))
+        dock.setWidget(self.job_bar)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+        self.job_bar.shown_changed.connect(dock.setVisible)
+        dock.hide()
+
+    def _connect(self) -> None:
+        self.studies.selected_changed.connect(self._selected)
+        self.studies.added.connect(self._added)
+        self.studies.removed.connect(self._removed)
+        self.settings.changed.connect(self._settings_changed)
+        self.opening.recent_changed.connect(self._list_recent)
+        self.study_panel.close_asked.connect(self.close_document)
+        self.job_bar.follow(self.reader)
+        for signal in (self.views.mode_changed, self.views.tool_changed, self.views.shown,
+                       self.views.layout_changed):  # fmt: skip
+            signal.connect(self._refresh)
+        self._loaded.connect(self._finish_start)
+
+    def _restore(self) -> None:
+        self.resize(1440, 900)
+        now = self.settings.now
+        self.restoreGeometry(QByteArray.fromBase64(now.geometry.encode()))
+        self.restoreState(QByteArray.fromBase64(now.docks.encode()))
+        self._list_recent()
+        self._refresh()
+        if self.settings.problem:
+            self.notices.tell(self.settings.problem, level="warning")
+
+    # --- start -------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The slow half of the start follows the first paint."""
+        super().showEvent(event)
+        if not self._started:
+            self._started = True
+            QTimer.singleShot(0, self._load)
+
+    def _load(self) -> None:
+        isolate_napari()
+
+        def load() -> None:
+            preload_napari()
+            self._loaded.emit()
+
+        threading.Thread(target=load, daemon=True, name="preload").start()
+
+    def _finish_start(self) -> None:
+        jobs = Jobs(self)
+        self.job_bar.follow(jobs)
+        jobs.state_changed.connect(self._show_worker)
+        self._show_worker(jobs.state)
+        self.session = Session(self.studies, jobs, self.settings, self.notices, self.views)
+        self.task_panel.start(self.session)
+        self.is_ready = True
+        self._selected(self.studies.selected)
+        self.ready.emit()
+
+    # --- following ---------------------------------------------------------------------------
+
+    def _selected(self, document: Document | None) -> None:
+        self._pages.setCurrentIndex(int(document is not None))
+        if self.is_ready:
+            self.views.show_document(document)
+        self._refresh()
+
+    def _added(self, document: Document) -> None:
+        document.history_changed.connect(self._refresh)
+        document.objects_changed.connect(self._refresh)
+        document.ai_changed.connect(self._refresh)
+
+    def _removed(self, document: Document) -> None:
+        self.views.forget(document)
+
+    def _refresh(self, *_: object) -> None:
+        self.commands.refresh()
+        document = self.studies.selected
+        undo = document.history.undo_title if document else ""
+        redo = document.history.redo_title if document else ""
+        self.commands.actions["undo"].setText(f"Undo {undo}".strip())
+        self.commands.actions["redo"].setText(f"Redo {redo}".strip())
+
+    def _show_worker(self, state: str) -> None:
+        device = self.session.jobs.devices[:1] if self.is_ready else ()
+        ready = f"Models run on {device[0].name}" if device else "Models are ready"
+        self._worker_label.setText(WORKER_STATES.get(state, ready))
+
+    def _settings_changed(self, now: Settings, old: Settings) -> None:
+        self._apply(now)
+
+    def _apply(self, now: Settings) -> None:
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            look = theme.apply(app, now.theme)
+        self.commands.apply_theme(look)
+        self.commands.rebind(now.shortcuts)
+        self.start_page.apply_theme(look, {entry.id: entry.icon for entry in ACTIONS})
+        self.study_panel.apply_theme(look)
+        self.study_panel.hide_names(now.hide_patient_names)
+        self.task_panel.apply_theme(look)
+        self.views.apply_theme(look)
+        self.views.hide_names(now.hide_patient_names)
+
+    def _list_recent(self) -> None:
+        self._recent_menu.clear()
+        actions = []
+        for path in self.settings.now.recent:
+            action = QAction(path.name, self._recent_menu, toolTip=str(path))
+            action.triggered.connect(lambda _=False, path=path: self.opening.open([path]))
+            actions.append(action)
+        self._recent_menu.addActions(actions)
+        self._recent_menu.setEnabled(bool(actions))
+        self.start_page.show_recent(actions)
+
+    # --- drag and drop, end ------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Welcome files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+            self.start_page.mark_drop(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """The files went elsewhere."""
+        self.start_page.mark_drop(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped."""
+        from pathlib import Path
+
+        self.start_page.mark_drop(False)
+        event.acceptProposedAction()
+        local = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        self.opening.open(map(Path, local))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask about unsaved work, then end the workers."""
+        drawn = [document for document in self.studies.open if document.history.undo_title]
+        if drawn and not self._may_lose(*drawn):
+            return event.ignore()
+        self.settings.change(
+            geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+            docks=bytes(self.saveState().toBase64().data()).decode(),
+        )
+        self.cine.stop()
+        self.reader.close()
+        if self.is_ready:
+            self.session.jobs.close()
+        return super().closeEvent(event)
+
+    def _may_lose(self, *documents: Document) -> bool:
+        answer = QMessageBox.question(
+            self,
+            "Unsaved work",
+            f"What was drawn on {documents[0].series.path.name} was not exported. Close anyway?"
+            if len(documents) == 1
+            else f"What was drawn on {len(documents)} series was not exported. Close anyway?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
+
+
+def main(paths: Sequence[Path]) -> int:
+    """Run the application; the exit code."""
+    from inference import logs
+
+    logs.start("window")
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("Limn")
+    app.setStyle("Fusion")
+    window = LimnWindow()
+    notices.install(window.notices)
+    window.show()
+    window.opening.open(paths)
+    return int(app.exec())
