@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import weakref
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,14 +22,22 @@ SHARED_MEMORY = Path("/dev/shm")
 _still_viewed: list[SharedMemory] = []
 
 
+class _Block(SharedMemory):
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, BufferError):  # a view at the end of the process
+            self.close()
+
+
 class SharedArray:
     """An array that both processes see; freed when everybody who retained it has closed it.
 
-    A view that outlives its block keeps the memory mapped until the view dies.
+    A view that outlives its block keeps the memory mapped until the view dies. What nobody closes
+    is freed at the end of the process at the latest.
     """
 
     def __init__(self, memory: SharedMemory, ref: ArrayRef, *, owner: bool) -> None:
-        self._memory, self.ref, self._owner = memory, ref, owner
+        self.ref = ref
+        self._free = weakref.finalize(self, _free, memory, owner)
         self._holders, self._lock = 1, threading.Lock()
         self._filling: threading.Thread | None = None
         count = int(np.prod(ref.shape))
@@ -41,7 +50,7 @@ class SharedArray:
         """A new block of zeros; raises UserError if the system has too little shared memory."""
         size = max(1, int(np.prod(shape)) * dtype.itemsize)
         _require_space(size)
-        memory = SharedMemory(create=True, size=size)
+        memory = _Block(create=True, size=size)
         return cls(memory, ArrayRef(memory.name, tuple(shape), dtype.str), owner=True)
 
     @classmethod
@@ -62,7 +71,7 @@ class SharedArray:
     @classmethod
     def attach(cls, ref: ArrayRef) -> Self:
         """A read-only view of a block of the application's."""
-        shared = cls(SharedMemory(ref.name), ref, owner=False)
+        shared = cls(_Block(ref.name), ref, owner=False)
         if shared.view is not None:
             shared.view.flags.writeable = False
         return shared
@@ -85,10 +94,7 @@ class SharedArray:
             if self._holders:
                 return
         self.view = None
-        if self._owner:
-            self._memory.unlink()
-        _still_viewed.append(self._memory)
-        _close_unviewed()
+        self._free()
 
     def __enter__(self) -> Self:
         return self
@@ -105,11 +111,14 @@ class SharedArray:
         self.close()
 
 
-def _close_unviewed() -> None:
-    for memory in list(_still_viewed):
+def _free(memory: SharedMemory, owner: bool) -> None:
+    if owner:
+        memory.unlink()
+    _still_viewed.append(memory)
+    for block in list(_still_viewed):
         with contextlib.suppress(BufferError, ValueError):  # viewed, or closed by another thread
-            memory.close()
-            _still_viewed.remove(memory)
+            block.close()
+            _still_viewed.remove(block)
 
 
 def _require_space(size: int) -> None:

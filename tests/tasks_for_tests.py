@@ -1,0 +1,190 @@
+"""Tasks that a worker runs in tests: slow, wrong, greedy, dying ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.errors import UserError
+from inference.memory import Footprint, with_fallback
+
+if TYPE_CHECKING:
+    from inference.series import Array
+    from inference.worker import JobContext
+
+kept: dict[str, Array] = {}
+
+
+def nothing(context: JobContext) -> int:
+    return 0
+
+
+def echo(context: JobContext, value: Any) -> Any:
+    return value
+
+
+def blur(context: JobContext, image: Array) -> dict[str, Any]:
+    import torch
+
+    x = torch.tensor(image)[None, None]
+    mean = torch.nn.functional.avg_pool2d(x, 3, 1, 1)[0, 0].numpy()
+    return {"mask": (mean > 0.5).T, "mean": float(mean.mean())}
+
+
+def count(context: JobContext, steps: int) -> int:
+    for step in range(steps):
+        time.sleep(0.05)
+        context.progress(step + 1, steps)
+    return steps
+
+
+def until(context: JobContext, path: str, image: Array | None = None) -> float:
+    """Ends when the file appears; the sum shows that a click in between changed nothing."""
+    total = 0.0 if image is None else float(image.sum())
+    while not Path(path).exists():
+        context.progress(1, 2, "waiting")
+        time.sleep(0.001)
+    return total
+
+
+def learn(context: JobContext, path: str) -> bool:
+    """A volume in inference mode, during which `gradient` runs."""
+    import torch
+
+    with torch.inference_mode():
+        return until(context, path) == 0
+
+
+def gradient(context: JobContext) -> float:
+    import torch
+
+    x = torch.tensor(3.0, requires_grad=True)
+    (x**2).backward()
+    return float(x.grad or 0)
+
+
+def partial(context: JobContext, steps: int) -> str:
+    for step in range(steps):
+        context.partial(np.full(3, step))
+    return "whole"
+
+
+def hang(context: JobContext) -> None:
+    context.progress(0, 1, "hanging")
+    threading.Event().wait()
+
+
+def stubborn(context: JobContext, path: str) -> str:
+    """Swallows every exception, as some libraries do."""
+    while True:
+        try:
+            return str(until(context, path))
+        except Exception:  # noqa: BLE001
+            continue
+
+
+def die(context: JobContext) -> None:
+    signal.raise_signal(signal.SIGSEGV)
+
+
+def killed(context: JobContext) -> None:
+    signal.raise_signal(signal.SIGKILL)
+    threading.Event().wait()  # the signal may take its time
+
+
+def die_once(context: JobContext, path: str) -> None:
+    """Waits for the word to die, so that a test can queue jobs behind it."""
+    context.progress(0, 1, "alive")
+    while not Path(path).exists():
+        time.sleep(0.001)
+    die(context)
+
+
+def leave(context: JobContext) -> None:
+    sys.exit(3)
+
+
+def boom(context: JobContext, name: str = "") -> None:
+    raise ValueError(f"bad input {name}")
+
+
+def refuse(context: JobContext) -> None:
+    raise UserError("This is not a photograph of a retina: open another one.")
+
+
+def tensor(context: JobContext) -> Any:
+    import torch
+
+    return {"x": torch.zeros(3)}
+
+
+def unpicklable(context: JobContext) -> Any:
+    return lambda: 0
+
+
+def greedy(context: JobContext, fits: str) -> str:
+    """Runs out of memory until the footprint is the one that `fits`."""
+    import torch
+
+    def run(footprint: Footprint) -> str:
+        if f"{footprint.device}/{footprint.tile}" != fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fits
+
+    return with_fallback(run, Footprint("cuda", 512), lambda note: context.progress(0, 0, note))
+
+
+def allocate(context: JobContext) -> None:
+    """More than any computer has, really asked for."""
+    import torch
+
+    torch.empty(1 << 60, dtype=torch.uint8)
+
+
+def scribble(context: JobContext, image: Array) -> None:
+    image[...] = 1
+
+
+def keep_view(context: JobContext, image: Array) -> None:
+    kept["image"] = image
+
+
+def read_view(context: JobContext) -> float:
+    return float(kept["image"].sum())
+
+
+def device(context: JobContext) -> str:
+    return context.device
+
+
+def modules(context: JobContext) -> list[str]:
+    return sorted({name.partition(".")[0] for name in sys.modules})
+
+
+def cached(context: JobContext, key: str) -> bool:
+    """Whether the model was there already."""
+    loaded: list[str] = []
+    context.models.get(key, lambda: loaded.append(key) or np.zeros(4))
+    return not loaded
+
+
+def measure_allocation(context: JobContext) -> tuple[int, int]:
+    """Bytes resident while 800 MB are in use, and the process."""
+    import psutil
+    import torch
+
+    block = [torch.ones(25_000_000) for _ in range(8)]
+    resident = psutil.Process().memory_info().rss
+    del block
+    return resident, os.getpid()
+
+
+def zeros(context: JobContext, count: int) -> Array:
+    return np.zeros(count, np.uint8)
