@@ -75,6 +75,12 @@ class Counts:
         )
 
 
+def difference(now: Labels, ai: Labels) -> Labels:
+    """1 where the user added to the AI's version, 2 where removed, 3 where relabelled."""
+    code = np.where(ai == 0, np.uint8(1), np.where(now == 0, np.uint8(2), np.uint8(3)))
+    return np.where(now == ai, np.uint8(0), code)
+
+
 def voxel_size(series: Series, across: int | None = None) -> tuple[float, str]:
     """Size of one voxel and its unit: ml of a volume, mm² of an image, or a plain count.
 

@@ -1,4 +1,7 @@
-"""What the correction tools compute: label arrays and places in, masks and edits out."""
+"""What the correction tools compute: label arrays and places in, masks and edits out.
+
+scipy and scikit-image are imported where they are used: the window comes up sooner.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
-from skimage.draw import polygon
 
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
@@ -108,6 +109,8 @@ def between_levels(values: NDArray[Any], lower: float, upper: float) -> Mask:
 
 def enclosed(plane: Labels, seed: tuple[int, int]) -> Mask | None:
     """The region of one label round a pixel; None if it is unlabelled and reaches the edge."""
+    from scipy import ndimage
+
     parts, _ = ndimage.label(plane == plane[seed])
     region: Mask = parts == parts[seed]
     edges = (region[0], region[-1], region[:, 0], region[:, -1])
@@ -118,6 +121,8 @@ def enclosed(plane: Labels, seed: tuple[int, int]) -> Mask | None:
 
 def outlined(points: Sequence[Sequence[float]], shape: tuple[int, int]) -> tuple[Box, Mask]:
     """The pixels inside a closed outline of (down, right) points."""
+    from skimage.draw import polygon
+
     rows, columns = np.asarray(points, float).T
     inside = polygon(rows, columns, shape)  # type: ignore[no-untyped-call]
     if not len(inside[0]):

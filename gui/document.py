@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from gui.comparison import Comparison, Counts
+from gui.comparison import Comparison, Counts, voxel_size
 from gui.history import Edit, History, Step
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
@@ -273,13 +273,10 @@ class Document:
         ids = list(self.objects) if object_id is None else [object_id]
         return self._counts.compare(ids, self.series)
 
-    def difference(self, box: Box | None = None) -> Labels:
-        """1 where the user added to the AI's version, 2 where removed, 3 where relabelled."""
-        where = (box or Box.whole(self.shape)).slices
-        now = self.labels[where]
-        ai = np.zeros_like(now) if self.ai_labels is None else self.ai_labels[where]
-        code = np.where(ai == 0, np.uint8(1), np.where(now == 0, np.uint8(2), np.uint8(3)))
-        return np.where(now == ai, np.uint8(0), code)
+    def size(self, object_id: int) -> tuple[float, str]:
+        """How large an object is: ml, mm², voxels or pixels."""
+        size, unit = voxel_size(self.series)
+        return float(self._counts.now[object_id]) * size, unit
 
 
 @dataclass(frozen=True, slots=True)

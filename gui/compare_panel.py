@@ -1,0 +1,103 @@
+"""The AI's version against the corrected one, in figures that follow every stroke."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, QTimer
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from gui.objects_panel import readable
+from gui.theme import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gui.document import Document
+    from gui.views import Views
+
+SETTLED_MS = 80
+FIGURES = ("Dice", "AI", "Corrected", "Added", "Removed")
+
+
+class ComparePanel(QWidget):
+    """Figures of the active object, or of all; switches for what is drawn of the AI's version."""
+
+    def __init__(self, views: Views) -> None:
+        super().__init__()
+        self._views = views
+        self._document: Document | None = None
+        self._settled = QTimer(self, singleShot=True, interval=SETTLED_MS)
+        self._settled.timeout.connect(self.show_figures)
+        self._build()
+        views.shown.connect(self._follow)
+        self._follow(views.document)
+
+    def show_figures(self) -> None:
+        """Bring the figures up to date."""
+        document = self._document
+        compared = document.compare(document.active or None) if document else None
+        self.setVisible(compared is not None)
+        if document is None or compared is None:
+            return
+        item = document.active_object
+        self._about.setText(f"{item.name}: AI and corrected" if item else "AI and corrected")
+        texts = [f"{compared.dice:.4f}"]
+        for size in (compared.ai, compared.corrected, compared.added, compared.removed):
+            texts.append(f"{readable(size)} {compared.unit}")
+        for figure, text in zip(FIGURES, texts, strict=True):
+            self.figures[figure].setText(text)
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID // 2)
+        self._about = QLabel()
+        column.addWidget(self._about)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(2 * GRID)
+        self.figures = {figure: QLabel() for figure in FIGURES}
+        for number, (figure, label) in enumerate(self.figures.items()):
+            caption = QLabel(figure)
+            caption.setObjectName("quiet")
+            grid.addWidget(caption, number, 0)
+            grid.addWidget(label, number, 1)
+        grid.setColumnStretch(1, 1)
+        column.addLayout(grid)
+        self.outline = self._switch("Outline of the AI's version", "ai_shown")
+        self.differences = self._switch("Differences: added green, removed red", "difference_shown")
+        column.addWidget(self.outline)
+        column.addWidget(self.differences)
+
+    def _switch(self, title: str, name: str) -> QCheckBox:
+        box = QCheckBox(title)
+
+        def switch(on: bool) -> None:
+            if self._views.display is not None:
+                setattr(self._views.display, name, on)
+
+        box.toggled.connect(switch)
+        return box
+
+    def _follow(self, document: Document | None) -> None:
+        links: tuple[tuple[str, Callable[..., None]], ...] = (
+            ("labels_changed", self._changed),
+            ("ai_changed", self._changed),
+            ("objects_changed", self._changed),
+            ("active_changed", self._changed),
+        )
+        for name, slot in links:
+            if self._document is not None:
+                getattr(self._document, name).disconnect(slot)
+            if document is not None:
+                getattr(document, name).connect(slot)
+        self._document = document
+        display = self._views.display
+        for box, name in ((self.outline, "ai_shown"), (self.differences, "difference_shown")):
+            with QSignalBlocker(box):
+                box.setChecked(bool(display and getattr(display, name)))
+        self.show_figures()
+
+    def _changed(self) -> None:
+        if not self._settled.isActive():
+            self._settled.start()

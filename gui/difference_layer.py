@@ -1,0 +1,68 @@
+"""Colours over a slice: what the user added to the AI's version, and what was removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from gui.comparison import difference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from gui.display import Display
+    from gui.document import Document
+    from inference.box import Box
+
+COLORS = {1: "#2ee66b", 2: "#ff3b30", 3: "#ffd60a"}  # added, removed, given to another object
+
+
+class DifferenceLayer:
+    """A napari layer that follows a document while `display.difference_shown`."""
+
+    def __init__(
+        self,
+        document: Document,
+        display: Display,
+        cut: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+        part: Callable[[Box], tuple[slice, slice] | None],
+        scale: tuple[float, float],
+    ) -> None:
+        self._document, self._display, self._cut, self._part = document, display, cut, part
+        self.layer = Labels(np.zeros(cut(document.labels).shape, np.uint8), scale=scale)
+        hidden: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+        self.layer.colormap = DirectLabelColormap(color_dict=hidden | COLORS)
+        self.layer.opacity = 0.85
+        document.labels_changed.connect(self._changed)
+        document.ai_changed.connect(self._changed)
+        display.events.difference_shown.connect(self.fill)
+        self.fill()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._document.labels_changed.disconnect(self._changed)
+        self._document.ai_changed.disconnect(self._changed)
+        self._display.events.difference_shown.disconnect(self.fill)
+
+    def fill(self) -> None:
+        """Compare the whole slice."""
+        ai = self._document.ai_labels
+        self.layer.visible = self._display.difference_shown and ai is not None
+        if self.layer.visible and ai is not None:
+            self.layer.data = difference(self._cut(self._document.labels), self._cut(ai))
+
+    def _changed(self, box: Box) -> None:
+        """Compare a part of the slice."""
+        ai, place = self._document.ai_labels, self._part(box)
+        if not self.layer.visible or ai is None:
+            self.fill()
+        elif place is not None:
+            code = difference(self._cut(self._document.labels)[place], self._cut(ai)[place])
+            where = np.nonzero(code != self.layer.data[place])
+            at = where[0] + place[0].start, where[1] + place[1].start
+            self.layer.data_setitem(at, code[where])
