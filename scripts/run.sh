@@ -9,4 +9,4 @@ if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || [ "$(uname)" = Darwin ]; then
 fi
 printf 'No display: a tour of the program follows instead of a window.\n'
 exec xvfb-run --auto-servernum --server-args="-screen 0 1600x1000x24" \
-    .venv/bin/python scripts/tour.py --out out
+    .venv/bin/python -m scripts.tour --out out

@@ -133,7 +133,3 @@ def main() -> None:
     [models] = [setting.choices for setting in task.settings if setting.name == "model"]
     rows = [measure(task, model, size) for model in models for size in SIZES]
     Console().print(table(rows))
-
-
-if __name__ == "__main__":
-    main()
