@@ -14,6 +14,7 @@ from gui.actions import (
     has_stack,
     has_volume,
 )
+from gui.correct_actions import CORRECTION_ACTIONS
 from gui.display import CT_PRESETS
 
 FILE = (
@@ -62,7 +63,7 @@ VIEW = (
     Action("smaller", "Zoom out", "View", "views.magnify", "Ctrl+-", "mdi6.magnify-minus",
            has_document, argument=0.8, group=1),
     Action("layout", "Four views", "View", "views.toggle_layout", "F4", "mdi6.view-grid-outline",
-           has_volume, lambda w: w.views.all_shown, toolbar="Four views", group=2,
+           has_volume, lambda w: has_volume(w) and w.views.all_shown, toolbar="Four views", group=2,
            tip="Axial, coronal, sagittal and 3D, or one of them alone"),
     Action("render", "Show in 3D", "View", "views.start_3d", "F5", "mdi6.cube-outline",
            has_volume, group=2),
@@ -78,8 +79,8 @@ VIEW = (
     Action("outline", "Mask as outline", "View", "views.toggle_outlined", "O",
            "mdi6.vector-polygon", has_document,
            lambda w: w.views.display is not None and w.views.display.outlined, group=4),
-    Action("ai", "Outline of the AI's version", "View", "views.toggle_ai", "A", "mdi6.robot-outline",
-           has_ai, lambda w: w.views.display is not None and w.views.display.ai_shown, group=4),
+    Action("ai", "Outline of the AI's version", "View", "views.toggle_ai", "A",
+           "mdi6.robot-outline", has_ai, lambda w: w.views.display is not None and w.views.display.ai_shown, group=4),
 )  # fmt: skip
 
 GREYS = (
@@ -116,7 +117,7 @@ HELP = (
     Action("about", "About Limn", "Help", "show_about", "", "mdi6.information-outline"),
 )
 
-ACTIONS = (*FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *HELP)
+ACTIONS = (*FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CORRECTION_ACTIONS, *HELP)
 
 # What the mouse does, for the cheat sheet.
 MOUSE_HELP = (

@@ -23,8 +23,8 @@ def isolate_napari() -> None:
     os.environ["NAPARI_ASYNC"] = "0"  # its experimental asynchronous slicing loses slices
 
 
-def make_canvas(parent: QWidget) -> tuple[Any, QWidget]:
-    """A napari viewer model and the widget that shows it."""
+def make_canvas(parent: QWidget) -> tuple[Any, QWidget, QWidget]:
+    """A napari viewer model, the widget that shows it, and the surface that gets the mouse."""
     from napari.components import ViewerModel
     from napari.qt import QtViewer
     from qtpy.QtCore import Qt
@@ -38,7 +38,7 @@ def make_canvas(parent: QWidget) -> tuple[Any, QWidget]:
     main.layout().setContentsMargins(0, 0, 0, 0)
     widget.setAcceptDrops(False)
     widget.canvas.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return viewer, widget
+    return viewer, widget, widget.canvas.native
 
 
 def renders_in_software() -> bool:

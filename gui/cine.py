@@ -21,7 +21,9 @@ class Cine(QObject):
     def __init__(self, views: Views) -> None:
         super().__init__(views)
         self._views = views
-        self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._advance)
         self._clock = QElapsedTimer()
         self._durations: list[int] = []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSlider
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider
 
+from gui.parts import button
 from gui.theme import GRID
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ class CineBar(QFrame):
         self._display: Display | None = None
         row = QHBoxLayout(self)
         row.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
-        self.button = QPushButton("Play", toolTip="Play or pause (Space)")
+        self.button = button("Play", cine.toggle, tip="Play or pause (Space)")
         self.button.setFixedWidth(80)
-        self.button.clicked.connect(cine.toggle)
-        self.slider = QSlider(Qt.Orientation.Horizontal, accessibleName="Frame")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Frame")
         self.slider.valueChanged.connect(lambda frame: views.active.go(frame))
         self._label = QLabel()
         self._label.setMinimumWidth(64)

@@ -51,6 +51,7 @@ class Display:
     outlined: bool = False  # the mask as a contour
     mask_shown: bool = True
     ai_shown: bool = False  # the AI's own version as a thin contour
+    difference_shown: bool = False  # what was added to and removed from the AI's version
 
     @classmethod
     def of(cls, document: Document) -> Display:

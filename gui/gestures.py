@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Mode = Literal["navigate", "window", "pan", "zoom"]
 Button = Qt.MouseButton
+CURSORS: dict[Mode, Qt.CursorShape] = {
+    "navigate": Qt.CursorShape.ArrowCursor,
+    "window": Qt.CursorShape.SizeAllCursor,
+    "pan": Qt.CursorShape.OpenHandCursor,
+    "zoom": Qt.CursorShape.SizeVerCursor,
+}
 
 
 class Gestures:
@@ -28,6 +34,12 @@ class Gestures:
         self._views = views
         self.mode: Mode = "navigate"
         self.space_held = False
+
+    def cursor(self, tool: bool) -> Qt.CursorShape:
+        """The mouse pointer for what the left button does now."""
+        if self.space_held:
+            return Qt.CursorShape.OpenHandCursor
+        return Qt.CursorShape.CrossCursor if tool else CURSORS[self.mode]
 
     def begin(self, view: SliceView, event: QMouseEvent) -> Callable[[QMouseEvent], None]:
         """A button went down: what to do with every further event until it is up again."""

@@ -23,6 +23,7 @@ SHADOW = QColor(0, 0, 0, 210)
 LETTER = QColor("#ffcf5c")
 CROSS = QColor(110, 205, 220, 190)
 MARGIN = 8
+SCALE_HEIGHT = 20
 GAP = 10  # px left free in the middle of the crosshair
 Corner = Qt.AlignmentFlag
 
@@ -42,10 +43,11 @@ class Scene:
     ring: tuple[Point, float] | None = None  # centre, radius
     path: Sequence[Point] = ()
     marks: Sequence[tuple[Point, str, str]] = field(default_factory=tuple)  # place, colour, text
+    framed: bool = False  # this view is the one that keys act on
 
 
 class Glass(QWidget):
-    """A transparent sheet over a canvas; mouse events pass through to who installs a filter."""
+    """A transparent sheet over a canvas, which takes the mouse and the keys in its place."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -66,6 +68,9 @@ class Glass(QWidget):
         self._paint_cross(painter)
         self._paint_path(painter)
         self._paint_marks(painter)
+        if self.scene.framed:
+            painter.setPen(QPen(CROSS, 1))
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
         if self.annotated:
             self._paint_texts(painter)
             self._paint_letters(painter)
@@ -109,7 +114,9 @@ class Glass(QWidget):
             (scene.bottom_left, Corner.AlignBottom | Corner.AlignLeft),
             (scene.bottom_right, Corner.AlignBottom | Corner.AlignRight),
         ):
-            self._text(painter, area, where, "\n".join(lines))
+            above_scale = scene.bottom_right is lines
+            room = area.adjusted(0, 0, 0, -SCALE_HEIGHT) if above_scale else area
+            self._text(painter, room, where, "\n".join(lines))
 
     def _paint_letters(self, painter: QPainter) -> None:
         if self.scene.letters is None:
@@ -128,8 +135,9 @@ class Glass(QWidget):
 
     def _paint_scale(self, painter: QPainter) -> None:
         length = scale_bar(self.scene.zoom, self.width() / 4)
-        pixels, y = length * self.scene.zoom, self.height() - 3.5 * MARGIN
-        left = (self.width() - pixels) / 2
+        pixels, y = length * self.scene.zoom, self.height() - 1.5 * MARGIN
+        right = float(self.width() - MARGIN)
+        left = right - pixels
         caption = f"{length / 10:g} cm" if self.scene.unit == "mm" and length >= 10 else (
             f"{length:g} {self.scene.unit}"
         )  # fmt: skip
@@ -145,7 +153,8 @@ class Glass(QWidget):
                     ]
                 )
             )
-        self._text(painter, QRectF(left + pixels + 6, y - 12, 90, 20), Corner.AlignVCenter, caption)
+        beside = QRectF(left - 90, y - 14, 84, 20)
+        self._text(painter, beside, Corner.AlignVCenter | Corner.AlignRight, caption)
 
     @staticmethod
     def _text(

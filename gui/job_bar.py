@@ -8,14 +8,13 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from gui.parts import button, label
 from gui.theme import GRID
 
 if TYPE_CHECKING:
@@ -75,14 +74,16 @@ class JobRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID)
-        self._title = QLabel(job.title)
+        self._title = label(job.title)
         self._title.setMinimumWidth(160)
-        self._note = QLabel("Waiting", objectName="quiet")
+        self._note = label("Waiting", "quiet")
         self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._bar = QProgressBar(maximum=0, textVisible=False, accessibleName=job.title)
+        self._bar = QProgressBar()
+        self._bar.setMaximum(0)
+        self._bar.setTextVisible(False)
+        self._bar.setAccessibleName(job.title)
         self._bar.setFixedWidth(240)
-        self.cancel_button = QPushButton("Cancel", accessibleName=f"Cancel {job.title}")
-        self.cancel_button.clicked.connect(self._cancel)
+        self.cancel_button = button("Cancel", self._cancel, name=f"Cancel {job.title}")
         row.addWidget(self._title)
         row.addWidget(self._bar)
         row.addWidget(self._note, 1)

@@ -111,5 +111,7 @@ class Commands:
 
 def _tip(entry: Action, keys: Sequence[str]) -> str:
     plain = entry.tip or entry.title.rstrip("…")
-    shown = ", ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
+    shown = ", ".join(
+        QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys
+    )
     return f"{plain}  ({shown})" if shown else plain

@@ -14,15 +14,15 @@ from qtpy.QtWidgets import (
     QDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
-    QPushButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from gui.parts import button, label
 from gui.theme import GRID
+from inference import logs
 from inference.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtCore import QMessageLogContext, QtMsgType
 
-log = logging.getLogger("limn.gui")
+log = logging.getLogger(__name__)
 
 Level = Literal["info", "warning", "error"]
 SHOWN_MS = {"info": 6_000, "warning": 12_000, "error": 0}  # 0: until dismissed
@@ -57,7 +57,7 @@ class Notices(QObject):
         """Tell of an exception: its own sentence if it has one for the user."""
         if isinstance(error, UserError):
             return self.tell(str(error), level="error")
-        log.error("unexpected %s", type(error).__name__, exc_info=error)
+        log.error("unexpected %s", logs.stack(error))
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
         sentence = doing or "Something went wrong; your work is still open."
         return self.tell(sentence, details, "error")
@@ -106,14 +106,14 @@ class Toast(QFrame):
         self.setFixedWidth(min(560, max(host.width() - 4 * GRID, 200)))
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID, GRID, GRID, GRID)
-        label = QLabel(sentence, wordWrap=True)
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        row.addWidget(label, 1)
+        text = label(sentence, wrap=True)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row.addWidget(text, 1)
         if details:
-            more = QPushButton("Details…")
-            more.clicked.connect(self._show_details)
-            row.addWidget(more)
-        cross = QToolButton(text="✕", accessibleName="Dismiss")
+            row.addWidget(button("Details…", self._show_details))
+        cross = QToolButton()
+        cross.setText("✕")
+        cross.setAccessibleName("Dismiss")
         cross.clicked.connect(self.dismiss)
         row.addWidget(cross)
         if SHOWN_MS[level]:
@@ -139,18 +139,15 @@ class DetailsDialog(QDialog):
         self.setWindowTitle("Details")
         self.resize(720, 400)
         column = QVBoxLayout(self)
-        column.addWidget(QLabel(sentence, wordWrap=True))
-        text = QPlainTextEdit(details, readOnly=True)
+        column.addWidget(label(sentence, wrap=True))
+        text = QPlainTextEdit(details)
+        text.setReadOnly(True)
         column.addWidget(text)
         buttons = QHBoxLayout()
         buttons.addStretch()
-        for title, slot in (
-            ("Copy", lambda: QGuiApplication.clipboard().setText(f"{sentence}\n\n{details}")),
-            ("Close", self.close),
-        ):
-            button = QPushButton(title)
-            button.clicked.connect(slot)
-            buttons.addWidget(button)
+        whole = f"{sentence}\n\n{details}"
+        buttons.addWidget(button("Copy", lambda: QGuiApplication.clipboard().setText(whole)))
+        buttons.addWidget(button("Close", self.close))
         column.addLayout(buttons)
 
 
@@ -165,11 +162,9 @@ def install(notices: Notices) -> None:
         return notices.failed((error or kind()).with_traceback(trace))
 
     sys.excepthook = uncaught
-    threading.excepthook = lambda args: uncaught(
-        args.exc_type, args.exc_value, args.exc_traceback
-    )
+    threading.excepthook = lambda args: uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     qInstallMessageHandler(_log_qt_message)
 
 
 def _log_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
-    logging.getLogger("limn.qt").warning("%s: %s", kind.name, message)
+    log.warning("Qt %s: %s", kind.name, message)

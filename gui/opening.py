@@ -1,4 +1,4 @@
-"""Opens files and folders: read in another process, so that no decoder blocks or ends the window."""
+"""Opens files and folders; another process reads, so no decoder blocks or ends the window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from inference.registry import ROOT
+from inference.resources import resource_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from inference.series import Series
 
 READ = "inference.reading:read_job"
-SAMPLES = ROOT / "resources" / "samples"
+SAMPLES = resource_path("samples")
 FILTERS = (
-    "Images (*.dcm *.dicom *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.png *.jpg *.jpeg *.tif *.tiff "
-    "*.bmp);;All files (*)"
+    "Images (*.dcm *.dicom *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.png *.jpg *.jpeg *.tif "
+    "*.tiff *.bmp);;All files (*)"
 )
 
 
@@ -48,13 +48,13 @@ class Opening(QObject):
 
     def open(self, paths: Iterable[Path]) -> None:
         """Start to read; each failure becomes one notice."""
-        for path in paths:
+        for number, path in enumerate(paths):
             whole = path.expanduser().absolute()
             self._reader.submit(
                 READ,
                 title=f"Opening {whole.name}",
                 path=str(whole),
-                done=partial(self._opened, whole),
+                done=partial(self._opened, whole, number == 0),
                 failed=self._notices.failed,
             )
 
@@ -78,9 +78,9 @@ class Opening(QObject):
             self._notices.tell("No sample studies were installed.", level="warning")
         self.open(samples)
 
-    def _opened(self, path: Path, found: list[Series]) -> None:
+    def _opened(self, path: Path, first: bool, found: list[Series]) -> None:
         documents = [self._studies.add(series) for series in found]
-        if documents:
+        if documents and (first or self._studies.selected is None):
             self._studies.select(documents[0])
         self._warn(path, found)
         if SAMPLES not in path.parents:

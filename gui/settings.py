@@ -9,10 +9,12 @@ from typing import Literal
 
 from platformdirs import user_config_path
 from psygnal import Signal
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-log = logging.getLogger("limn.gui")
+from inference import logs
+
+log = logging.getLogger(__name__)
 
 RECENT_LIMIT = 12
 
@@ -64,9 +66,9 @@ class SettingsFile:
 
     def _load(self) -> Settings:
         try:
-            return Settings(**_read(self.path))
-        except (OSError, ValueError, ValidationError):
-            log.exception("settings could not be read")
+            return Settings.model_validate(_read(self.path))
+        except (OSError, ValueError) as error:
+            log.warning("settings could not be read: %s", logs.stack(error))
             self.problem = f"The settings in {self.path} could not be read, so defaults are used."
             return Settings()
 
@@ -76,8 +78,8 @@ class SettingsFile:
             draft = self.path.with_suffix(".new")
             draft.write_text(self.now.model_dump_json(indent=1), encoding="utf-8")
             draft.replace(self.path)
-        except OSError:
-            log.exception("settings could not be saved")
+        except OSError as error:
+            log.warning("settings could not be saved: %s", logs.stack(error))
             self.problem = f"The settings could not be saved to {self.path}."
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
+from gui.difference_layer import DifferenceLayer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -35,7 +37,9 @@ class SliceLayers:
         self.index = self._wanted_index()
         scale = (document.scale[plane.down], document.scale[plane.right])
         image, rgb = self.cut(document.image), document.series.rgb
-        self._image = Image(image, rgb=rgb, scale=scale, contrast_limits=(0, 255))
+        self._image = Image(
+            image, rgb=rgb, scale=scale, contrast_limits=(0, 255), interpolation2d="linear"
+        )
         self._heat = Image(
             np.zeros(image.shape[:2], np.float32), scale=scale, colormap=HEAT_COLORS,
             contrast_limits=(0, 1), blending="additive", visible=False,
@@ -44,11 +48,13 @@ class SliceLayers:
         self._mask = Labels(self.cut(document.labels).copy(), scale=scale)
         self._ai = Labels(np.zeros(image.shape[:2], np.uint8), scale=scale, visible=False)
         self._ai.contour = 1
+        self._difference = DifferenceLayer(document, display, self.cut, self._flat, scale)
         self._links: list[tuple[Any, Callable[..., Any]]] = []
         self._restyle()
         self._recolor()
         self._level()
-        for layer in (self._image, self._heat, self._mask, self._ai):
+        layers = self._image, self._heat, self._mask, self._difference.layer, self._ai
+        for layer in layers:
             viewer.layers.append(layer)
         viewer.layers.selection.clear()
         self._follow()
@@ -57,6 +63,7 @@ class SliceLayers:
         """Stop following the document."""
         for signal, slot in self._links:
             signal.disconnect(slot)
+        self._difference.close()
 
     def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         """This slice of an array over the document's axes, a view."""
@@ -99,6 +106,7 @@ class SliceLayers:
             if self._heat_data is not None:
                 self._heat.data = self.cut(self._heat_data)
             self._fill_ai()
+            self._difference.fill()
 
     def _level(self) -> None:
         if not self.document.series.rgb:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QPointF, QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from gui.glass import Glass, Scene
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from qtpy.QtCore import QObject
-    from qtpy.QtGui import QMouseEvent, QResizeEvent, QWheelEvent
+    from qtpy.QtGui import QMouseEvent, QWheelEvent
 
     from gui.display import Display
     from gui.document import Document
@@ -140,6 +141,14 @@ class SliceView(QWidget):
         place[axis] = min(max(index, 0), self.document.shape[axis] - 1)
         self._display.position = tuple(place)
 
+    def take_focus(self) -> None:
+        """Let keys act on this view."""
+        self._glass.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_cursor(self, cursor: Qt.CursorShape) -> None:
+        """The mouse pointer over this view."""
+        self._glass.setCursor(cursor)
+
     def set_annotated(self, annotated: bool) -> None:
         """Show or hide texts, letters and scale bar."""
         self._glass.annotated = annotated
@@ -180,7 +189,7 @@ class SliceView(QWidget):
             return
         from gui.canvas import make_canvas
 
-        self._viewer, self._canvas = make_canvas(self._area)
+        self._viewer, self._canvas, _ = make_canvas(self._area)
         self._canvas.setGeometry(self._area.rect())
         self._canvas.show()
         self._glass.raise_()
@@ -207,6 +216,8 @@ class SliceView(QWidget):
         if watched is self._area and event.type() == QEvent.Type.Resize:
             self._resized()
         elif watched is self._glass and self.document is not None:
+            if isinstance(event, QKeyEvent):
+                return event.type() != QEvent.Type.ShortcutOverride and self._key_pressed(event)
             handler = _HANDLERS.get(event.type())
             if handler is not None:
                 handler(self, event)
@@ -222,7 +233,6 @@ class SliceView(QWidget):
         self._refresh()
 
     def _pressed(self, event: QMouseEvent) -> None:
-        self._glass.setFocus(Qt.FocusReason.MouseFocusReason)
         self.activated.emit(self)
         self._drag = self._views.gestures.begin(self, event)
         self._refresh()
@@ -251,6 +261,14 @@ class SliceView(QWidget):
         else:
             self._drag = None
             self.maximise_asked.emit(self)
+
+    def _key_pressed(self, event: QKeyEvent) -> bool:
+        """Space held down makes the left button move the picture."""
+        if event.key() != Qt.Key.Key_Space or event.isAutoRepeat():
+            return event.key() == Qt.Key.Key_Space
+        self._views.gestures.space_held = event.type() == QEvent.Type.KeyPress
+        self._views.show_cursor()
+        return True
 
     def _wheeled(self, event: QWheelEvent) -> None:
         control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
@@ -299,7 +317,7 @@ class SliceView(QWidget):
         camera = self.camera
         ring = (self._hover, tool.radius * camera.zoom) if tool and self._hover else None
         return Scene(
-            top_left=caption(series, views.names_hidden),
+            top_left=caption(series, views.names_hidden) if views.is_main(self) else (),
             top_right=facts(series, plane, self._display),
             bottom_left=_levels(document, self._display, camera.zoom),
             bottom_right=value_text(document, where),
@@ -309,6 +327,7 @@ class SliceView(QWidget):
             cross=self.pixel_of(self._display.position) if volume and views.cross_shown else None,
             ring=ring if ring and ring[1] > 0 else None,
             path=[self.pixel_of(p) for p in tool.path] if tool else (),
+            framed=len(views.slices_shown) > 1 and views.active is self,
             marks=[(self.pixel_of(m.position), m.color, m.text) for m in self._marks(plane)],
         )
 
@@ -333,7 +352,7 @@ def _pixel(event: QMouseEvent) -> Point:
 
 
 _HANDLERS: dict[QEvent.Type, Callable[[SliceView, Any], None]] = {
-    QEvent.Type.MouseButtonPress: SliceView._pressed,  # noqa: SLF001
+    QEvent.Type.MouseButtonPress: SliceView._pressed,
     QEvent.Type.MouseMove: SliceView._moved,
     QEvent.Type.MouseButtonRelease: SliceView._released,
     QEvent.Type.MouseButtonDblClick: SliceView._double_clicked,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from gui.parts import button, label
 from gui.theme import GRID, Theme, icon
 
 if TYPE_CHECKING:
@@ -26,20 +27,20 @@ class StartPage(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         outside = QVBoxLayout(self)
         outside.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._drop = QFrame(objectName="drop")
+        self._drop = QFrame()
+        self._drop.setObjectName("drop")
         self._drop.setFixedWidth(560)
         outside.addWidget(self._drop)
         self._column = QVBoxLayout(self._drop)
         self._column.setContentsMargins(5 * GRID, 5 * GRID, 5 * GRID, 5 * GRID)
         self._column.setSpacing(2 * GRID)
-        title = QLabel("Open an image to begin", objectName="title")
-        hint = QLabel(
-            "Drop files or a folder here: DICOM, NIfTI, NRRD, MHA, PNG, JPEG or TIFF.",
-            objectName="quiet",
-        )
-        for label in (title, hint):
-            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            self._column.addWidget(label)
+        kinds = "DICOM, NIfTI, NRRD, MHA, PNG, JPEG or TIFF"
+        for text in (
+            label("Open an image to begin", "title"),
+            label(f"Drop files or a folder here: {kinds}.", "quiet"),
+        ):
+            text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            self._column.addWidget(text)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(GRID)
         self._column.addLayout(self._buttons)
@@ -51,25 +52,23 @@ class StartPage(QWidget):
         """Put the ways to open something on buttons."""
         self._made: list[tuple[QPushButton, str]] = []
         for name in BIG:
-            button = QPushButton(actions[name].text())
-            if name == BIG[0]:
-                button.setObjectName("primary")
-            button.clicked.connect(actions[name].trigger)
-            button.setMinimumHeight(4 * GRID)
-            self._buttons.addWidget(button)
-            self._made.append((button, name))
+            style = "primary" if name == BIG[0] else ""
+            made = button(actions[name].text(), actions[name].trigger, style)
+            made.setMinimumHeight(4 * GRID)
+            self._buttons.addWidget(made)
+            self._made.append((made, name))
 
     def show_recent(self, actions: Sequence[QAction]) -> None:
         """List what was opened last."""
         while (item := self._recent.takeAt(0)) is not None:
-            item.widget().deleteLater()
+            if (gone := item.widget()) is not None:
+                gone.deleteLater()
         if actions:
-            self._recent.addWidget(QLabel("RECENT", objectName="section"))
+            self._recent.addWidget(label("RECENT", "section"))
         for action in actions[:5]:
-            button = QPushButton(action.text(), flat=True, toolTip=action.toolTip())
-            button.setObjectName("recent")
-            button.clicked.connect(action.trigger)
-            self._recent.addWidget(button)
+            made = button(action.text(), action.trigger, "recent", tip=action.toolTip())
+            made.setFlat(True)
+            self._recent.addWidget(made)
 
     def mark_drop(self, over: bool) -> None:
         """Show that files can be let go now."""
@@ -79,6 +78,6 @@ class StartPage(QWidget):
 
     def apply_theme(self, theme: Theme, icons: dict[str, str]) -> None:
         """Follow the window's look."""
-        for button, name in self._made:
+        for made, name in self._made:
             first = name == BIG[0]
-            button.setIcon(icon(icons[name], theme, theme.on_accent if first else ""))
+            made.setIcon(icon(icons[name], theme, theme.on_accent if first else ""))

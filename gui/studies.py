@@ -83,11 +83,10 @@ def series_title(series: Series) -> str:
 
 def series_facts(series: Series) -> str:
     """Modality, size and spacing in one line."""
-    size = " × ".join(str(n) for n in reversed(series.spatial_shape))
-    facts = [series.modality, size]
+    facts = [series.modality, "×".join(str(n) for n in reversed(series.spatial_shape))]
+    steps = [
+        f"{mm:.3g}" for mm in reversed(series.scale[1:] if series.kind == "run" else series.scale)
+    ]
     if series.geometry.known:
-        facts.append(" × ".join(f"{mm:.3g}" for mm in reversed(series.scale)) + " mm")
-    if series.kind == "run":
-        facts[1] = f"{size.rpartition(' × ')[0]} × {series.spatial_shape[0]} frames"
-        facts[2:] = facts[2:] and [" × ".join(f"{mm:.3g}" for mm in reversed(series.scale[1:])) + " mm"]
-    return "  ·  ".join(facts)
+        facts.append("×".join(dict.fromkeys(steps)) + " mm")
+    return " · ".join(facts)

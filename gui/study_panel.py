@@ -9,7 +9,6 @@ import numpy as np
 from qtpy.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from qtpy.QtGui import QAction, QColor, QFont, QImage, QPainter
 from qtpy.QtWidgets import (
-    QLabel,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from gui.display import first_window
+from gui.parts import label
 from gui.studies import patient_title, series_facts, series_title, study_title
 from gui.theme import GRID, THEMES, Theme
 
@@ -65,10 +65,12 @@ class StudyPanel(QWidget):
     def _build(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID, GRID, 0, GRID)
-        column.addWidget(QLabel("STUDIES", objectName="section"))
-        self.tree = QTreeWidget(
-            headerHidden=True, indentation=0, rootIsDecorated=False, accessibleName="Open studies"
-        )
+        column.addWidget(label("STUDIES", "section"))
+        self.tree = QTreeWidget()
+        self.tree.setHeaderHidden(True)
+        self.tree.setIndentation(0)
+        self.tree.setRootIsDecorated(False)
+        self.tree.setAccessibleName("Open studies")
         self._delegate = SeriesDelegate(self.tree)
         self.tree.setItemDelegate(self._delegate)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -170,9 +172,7 @@ class SeriesDelegate(QStyledItemDelegate):
         painter.setFont(font)
         _line(painter, area, Qt.AlignmentFlag.AlignBottom, study)
 
-    def _paint_series(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: Index
-    ) -> None:
+    def _paint_series(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         rect = option.rect.adjusted(0, 1, -GRID // 2, -1)
         state = option.state
         chosen = bool(state & QStyle.StateFlag.State_Selected)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from gui.parts import button, label, panel, scrolled
 from gui.theme import GRID, THEMES, Theme, icon
 
 if TYPE_CHECKING:
@@ -70,22 +62,19 @@ class TaskPanel(QStackedWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
         self._theme = theme
-        for part in (*self.cards.values(), *self.pages.values()):
+        parts: list[TaskCard | TaskPage] = [*self.cards.values(), *self.pages.values()]
+        for part in parts:
             part.apply_theme(theme)
 
     def _build(self) -> None:
-        area = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        inside = QWidget(objectName="panel")
+        inside = panel()
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(GRID, GRID, GRID, GRID)
         self._column.setSpacing(GRID)
-        self._hint = QLabel("Open an image to see what can be done with it.", wordWrap=True)
-        self._hint.setObjectName("quiet")
+        self._hint = label("Open an image to see what can be done with it.", "quiet", wrap=True)
         self._column.addWidget(self._hint)
         self._column.addStretch()
-        area.setWidget(inside)
-        self.addWidget(area)
+        self.addWidget(scrolled(inside))
 
     def _selected(self, document: Document | None) -> None:
         suitable = [
@@ -93,7 +82,7 @@ class TaskPanel(QStackedWidget):
         ]
         for name, card in self.cards.items():
             card.setVisible(name in suitable)
-        if document is not None:
+        if document is not None and self._session is not None:
             self._hint.setText("No task suits this image; it can be drawn on and measured by hand.")
         self._hint.setVisible(not suitable)
         current = next((n for n, page in self.pages.items() if page is self.currentWidget()), None)
@@ -112,11 +101,11 @@ class TaskCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID // 2)
-        column.addWidget(QLabel(task.title, objectName="big"))
-        column.addWidget(QLabel(task.summary, wordWrap=True, objectName="quiet"))
-        self.button = QPushButton("Open", accessibleName=f"Open {task.title}")
-        self.button.setObjectName("primary")
-        self.button.clicked.connect(lambda: self.opened.emit(task.name))
+        column.addWidget(label(task.title, "big"))
+        column.addWidget(label(task.summary, "quiet", wrap=True))
+        self.button = button(
+            "Open", lambda: self.opened.emit(task.name), "primary", f"Open {task.title}"
+        )
         row = QHBoxLayout()
         row.setContentsMargins(0, GRID // 2, 0, 0)
         row.addStretch()
@@ -139,15 +128,11 @@ class TaskPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._back = QPushButton(task.title, flat=True, accessibleName="Back to all tasks")
-        self._back.setObjectName("back")
-        self._back.clicked.connect(self.left)
+        self._back = button(task.title, self.left.emit, "back", "Back to all tasks")
+        self._back.setFlat(True)
         column.addWidget(self._back)
-        area = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.widget = make_widget(task, session)
-        area.setWidget(self.widget)
-        column.addWidget(area, 1)
+        column.addWidget(scrolled(self.widget), 1)
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from string import Template
+from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QColor, QIcon, QPalette
-from qtpy.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QApplication
 
 GRID = 8  # px: margins and gaps are multiples of this or its half
 

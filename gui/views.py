@@ -56,6 +56,9 @@ class Views(QWidget):
         self.marks = ()
         self._maximised = None
         self._arrange()
+        self.show_cursor()
+        if document is not None:
+            self.active.take_focus()
         self.shown.emit(document)
 
     def forget(self, document: Document) -> None:
@@ -79,9 +82,18 @@ class Views(QWidget):
         return [view for view in self._slices if view.document is not None]
 
     @property
+    def slices_shown(self) -> list[SliceView]:
+        """The 2D views that can be seen."""
+        return [view for view in self.slices if not view.isHidden()]
+
+    def is_main(self, view: SliceView) -> bool:
+        """Whether this view carries the name of the series."""
+        return self.slices_shown[:1] == [view]
+
+    @property
     def active(self) -> SliceView:
         """The view that keys act on."""
-        return self._active if self._active.document is not None else self._slices[0]
+        return self._active if self._active in self.slices_shown else self._slices[0]
 
     # --- what tasks and tools use --------------------------------------------------------------
 
@@ -95,6 +107,7 @@ class Views(QWidget):
         if tool is not self._tool:
             self._tool = tool
             self.tool_changed.emit(tool)
+            self.show_cursor()
             self.redraw()
 
     def set_mode(self, mode: Mode) -> None:
@@ -102,6 +115,13 @@ class Views(QWidget):
         self.tool = None
         self.gestures.mode = mode
         self.mode_changed.emit(mode)
+        self.show_cursor()
+
+    def show_cursor(self) -> None:
+        """The mouse pointer that says what the left button does."""
+        cursor = self.gestures.cursor(self._tool is not None)
+        for view in self._slices:
+            view.show_cursor(cursor)
 
     def set_marks(self, marks: Sequence[Mark]) -> None:
         """Dots to show over the image, such as clicks."""
@@ -220,7 +240,9 @@ class Views(QWidget):
         self._arrange()
 
     def _activate(self, view: SliceView) -> None:
-        self._active = view
+        previous, self._active = self._active, view
+        view.take_focus()
+        previous.redraw()
 
     def _display_of(self, document: Document) -> Display:
         if document not in self._displays:

@@ -1,15 +1,18 @@
-"""The 3D view; without a graphics card only on request and coarsely, as that is 1000 times slower."""
+"""The 3D view; without a graphics card only on request and coarse, as that is so much slower."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QStackedWidget, QVBoxLayout, QWidget
+
+from gui.parts import button, label
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from qtpy.QtCore import QObject
+    from qtpy.QtGui import QShowEvent
 
     from gui.display import Display
     from gui.document import Document
@@ -37,7 +40,9 @@ class VolumeView(QWidget):
         self._software: bool | None = None
         self._wanted = False
         self._background = "#000000"
-        self._late = QTimer(self, interval=REFRESH_MS, singleShot=True)
+        self._late = QTimer(self)
+        self._late.setInterval(REFRESH_MS)
+        self._late.setSingleShot(True)
         self._late.timeout.connect(self._update_mask)
         self._build()
 
@@ -60,7 +65,7 @@ class VolumeView(QWidget):
         if self._viewer is not None:
             self._viewer.canvas.background_color_override = color
 
-    def showEvent(self, event: QEvent) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Render what was put off while hidden."""
         super().showEvent(event)
         self._offer()
@@ -80,13 +85,12 @@ class VolumeView(QWidget):
         offer = QWidget()
         inside = QVBoxLayout(offer)
         inside.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        button = QPushButton("Show in 3D", accessibleName="Show in 3D")
-        button.clicked.connect(self.start)
-        note = QLabel("Slow here: no graphics card was found.", objectName="quiet")
-        inside.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
+        note = label("Slow here: no graphics card was found.", "quiet")
+        inside.addWidget(button("Show in 3D", self.start), 0, Qt.AlignmentFlag.AlignCenter)
         inside.addWidget(note, 0, Qt.AlignmentFlag.AlignCenter)
         self._pages.addWidget(offer)
-        self._choice = QComboBox(self, accessibleName="3D rendering")
+        self._choice = QComboBox(self)
+        self._choice.setAccessibleName("3D rendering")
         self._choice.addItems(list(RENDERINGS))
         self._choice.currentTextChanged.connect(self._render_as)
         self._choice.move(8, 8)
@@ -111,11 +115,11 @@ class VolumeView(QWidget):
         if self._viewer is None:
             from gui.canvas import make_canvas
 
-            self._viewer, widget = make_canvas(self)
+            self._viewer, widget, native = make_canvas(self)
             self._viewer.dims.ndisplay = 3
             # LPS is right handed in (x, y, z), so z must point away for x right and y down.
             self._viewer.scene.camera.orientation = ("away", "down", "right")
-            widget.canvas.native.installEventFilter(self)
+            native.installEventFilter(self)
             self._pages.addWidget(widget)
             self.set_background(self._background)
         self._pages.setCurrentIndex(1)

@@ -6,12 +6,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QByteArray, QPoint, Qt, QTimer, QUrl, Signal
+from qtpy.QtCore import QByteArray, Qt, QTimer, QUrl, Signal
 from qtpy.QtGui import QAction, QDesktopServices
 from qtpy.QtWidgets import (
     QApplication,
     QDockWidget,
-    QLabel,
     QMainWindow,
     QMessageBox,
     QStackedWidget,
@@ -20,21 +19,26 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gui import notices, theme
+from gui import notices, registry, theme
 from gui.action_table import ACTIONS
 from gui.canvas import isolate_napari, preload_napari
 from gui.cine import Cine
+from gui.correct import Correction
+from gui.correct_panel import CorrectPanel
+from gui.export import Export
 from gui.job_bar import JobBar
 from gui.jobs import Jobs
 from gui.menus import Commands
 from gui.notices import Notices
 from gui.opening import Opening
+from gui.parts import label
 from gui.session import Session
 from gui.settings import Settings, SettingsFile
 from gui.start_page import StartPage
 from gui.studies import Studies
 from gui.study_panel import StudyPanel
 from gui.tasks import TaskPanel
+from gui.theme import GRID
 from gui.views import Views
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from gui.document import Document
 
 DISCLAIMER = "Research use only. Not for diagnosis."
+START, IMAGES, WAITING = range(3)  # pages of the middle
 WORKER_STATES = {
     "starting": "Starting the model process…",
     "restarting": "Restarting the model process…",
@@ -58,6 +63,8 @@ class LimnWindow(QMainWindow):
 
     ready = Signal()  # napari is loaded and the workers were started
     _loaded = Signal()
+    views: Views
+    studies: Studies
 
     def __init__(self, settings: SettingsFile | None = None) -> None:
         super().__init__()
@@ -70,9 +77,11 @@ class LimnWindow(QMainWindow):
         self.notices = Notices(self)
         self.views = Views()
         self.cine = Cine(self.views)
+        self.correction = Correction(self.views, self.notices)
         self.job_bar = JobBar()
         self.reader = Jobs(self, name="reader", preload=())
         self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
+        self.export = Export(self, self.studies, self.views, self.settings, self.notices)
         self._build()
         self._connect()
         self._apply(self.settings.now)
@@ -95,8 +104,8 @@ class LimnWindow(QMainWindow):
         self.close_document(self.studies.selected)
 
     def close_document(self, document: Document | None) -> None:
-        """Close a series; asks first if something was drawn on it."""
-        if document is not None and (not document.history.undo_title or self._may_lose(document)):
+        """Close a series; asks first if something was drawn on it and not exported."""
+        if document is not None and (not self.export.unsaved(document) or self._may_lose(document)):
             self.studies.close(document)
 
     def mouse_is(self, mode: str) -> bool:
@@ -146,12 +155,18 @@ class LimnWindow(QMainWindow):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start_page)
         self._pages.addWidget(self._image_area())
+        waiting = label("Preparing the views…", "quiet")
+        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._pages.addWidget(waiting)
         self.setCentralWidget(self._pages)
         self.study_panel = StudyPanel(self.studies)
         self.task_panel = TaskPanel(self.studies)
-        self.tabs = QTabWidget(documentMode=True)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         self.tabs.addTab(self.task_panel, "Tasks")
+        self.correct_panel = CorrectPanel(self.correction, self.studies, self.settings)
+        self.tabs.addTab(self.correct_panel, "Correct")
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         self._docks = (
             self._dock("Studies", self.study_panel, left, 264),
@@ -175,7 +190,9 @@ class LimnWindow(QMainWindow):
         column.addWidget(CineBar(self.cine, self.views))
         return area
 
-    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int) -> QDockWidget:
+    def _dock(
+        self, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int
+    ) -> QDockWidget:
         dock = QDockWidget(title, self)
         dock.setObjectName(title.lower())
         dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
@@ -188,9 +205,9 @@ class LimnWindow(QMainWindow):
     def _build_status(self) -> None:
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
-        notice = QLabel(DISCLAIMER, objectName="warning")
-        bar.addWidget(notice)
-        self._worker_label = QLabel(objectName="quiet")
+        bar.setContentsMargins(GRID, 0, GRID, 0)
+        bar.addWidget(label(DISCLAIMER, "warning"))
+        self._worker_label = label("", "quiet")
         bar.addPermanentWidget(self._worker_label)
         dock = QDockWidget("Jobs", self)
         dock.setObjectName("jobs")
@@ -239,6 +256,7 @@ class LimnWindow(QMainWindow):
         def load() -> None:
             preload_napari()
             self._loaded.emit()
+            registry.register()
 
         threading.Thread(target=load, daemon=True, name="preload").start()
 
@@ -256,7 +274,8 @@ class LimnWindow(QMainWindow):
     # --- following ---------------------------------------------------------------------------
 
     def _selected(self, document: Document | None) -> None:
-        self._pages.setCurrentIndex(int(document is not None))
+        page = START if document is None else IMAGES if self.is_ready else WAITING
+        self._pages.setCurrentIndex(page)
         if self.is_ready:
             self.views.show_document(document)
         self._refresh()
@@ -265,6 +284,7 @@ class LimnWindow(QMainWindow):
         document.history_changed.connect(self._refresh)
         document.objects_changed.connect(self._refresh)
         document.ai_changed.connect(self._refresh)
+        self.export.follow(document)
 
     def _removed(self, document: Document) -> None:
         self.views.forget(document)
@@ -279,7 +299,7 @@ class LimnWindow(QMainWindow):
 
     def _show_worker(self, state: str) -> None:
         device = self.session.jobs.devices[:1] if self.is_ready else ()
-        ready = f"Models run on {device[0].name}" if device else "Models are ready"
+        ready = f"Models run on {device[0].name.upper()}" if device else "Models are ready"
         self._worker_label.setText(WORKER_STATES.get(state, ready))
 
     def _settings_changed(self, now: Settings, old: Settings) -> None:
@@ -295,6 +315,7 @@ class LimnWindow(QMainWindow):
         self.study_panel.apply_theme(look)
         self.study_panel.hide_names(now.hide_patient_names)
         self.task_panel.apply_theme(look)
+        self.correct_panel.apply_theme(look)
         self.views.apply_theme(look)
         self.views.hide_names(now.hide_patient_names)
 
@@ -302,7 +323,8 @@ class LimnWindow(QMainWindow):
         self._recent_menu.clear()
         actions = []
         for path in self.settings.now.recent:
-            action = QAction(path.name, self._recent_menu, toolTip=str(path))
+            action = QAction(path.name, self._recent_menu)
+            action.setToolTip(str(path))
             action.triggered.connect(lambda _=False, path=path: self.opening.open([path]))
             actions.append(action)
         self._recent_menu.addActions(actions)
@@ -332,7 +354,7 @@ class LimnWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask about unsaved work, then end the workers."""
-        drawn = [document for document in self.studies.open if document.history.undo_title]
+        drawn = [document for document in self.studies.open if self.export.unsaved(document)]
         if drawn and not self._may_lose(*drawn):
             return event.ignore()
         self.settings.change(
@@ -361,7 +383,7 @@ def main(paths: Sequence[Path]) -> int:
     from inference import logs
 
     logs.start("window")
-    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app = QApplication(sys.argv[:1])
     app.setApplicationName("Limn")
     app.setStyle("Fusion")
     window = LimnWindow()

@@ -1,0 +1,158 @@
+"""Settings: look, device, privacy, and the keys of every command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHeaderView,
+    QKeySequenceEdit,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.actions import Action, conflicts
+from gui.parts import label, panel
+from gui.theme import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gui.settings import SettingsFile
+    from inference.device import Device
+
+LOOKS = {"dark": "Dark", "light": "Light", "contrast": "High contrast"}
+DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA graphics card (CUDA)",
+           "mps": "Apple graphics (MPS)"}  # fmt: skip
+
+
+class SettingsDialog(QDialog):
+    """Every change is in force and saved at once."""
+
+    def __init__(
+        self,
+        settings: SettingsFile,
+        table: Sequence[Action],
+        devices: Sequence[Device],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Settings")
+        self.resize(560, 560)
+        self._settings = settings
+        column = QVBoxLayout(self)
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.tabBar().setDrawBase(False)
+        tabs.addTab(self._general([device.name for device in devices]), "General")
+        self.keys = KeysPage(settings, table)
+        tabs.addTab(self.keys, "Keys")
+        column.addWidget(tabs)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.close)
+        column.addWidget(buttons)
+
+    def _general(self, devices: Sequence[str]) -> QWidget:
+        page = panel()
+        form = QFormLayout(page)
+        form.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        form.setVerticalSpacing(2 * GRID)
+        present = {key: title for key, title in DEVICES.items()
+                   if key in {"auto", "cpu", self._settings.now.device, *devices}}  # fmt: skip
+        self.look = self._choice("theme", LOOKS)
+        form.addRow("Look", self.look)
+        form.addRow("Models run on", self._choice("device", present))
+        form.addRow("Privacy", self._switch("hide_patient_names", "Hide the names of patients"))
+        form.addRow("", self._switch("remember_recent", "Remember what was opened last"))
+        return page
+
+    def _choice(self, name: str, titles: dict[str, str]) -> QComboBox:
+        combo = QComboBox()
+        for key, title in titles.items():
+            combo.addItem(title, key)
+        combo.setCurrentIndex(combo.findData(getattr(self._settings.now, name)))
+        combo.currentIndexChanged.connect(
+            lambda _: self._settings.change(**{name: combo.currentData()})
+        )
+        return combo
+
+    def _switch(self, name: str, title: str) -> QCheckBox:
+        box = QCheckBox(title)
+        box.setChecked(getattr(self._settings.now, name))
+        box.toggled.connect(lambda on: self._changed(name, on))
+        return box
+
+    def _changed(self, name: str, on: bool) -> None:
+        forgotten = {"recent": ()} if name == "remember_recent" and not on else {}
+        self._settings.change(**{name: on}, **forgotten)
+
+
+class KeysPage(QWidget):
+    """One line a command; a key that two commands claim is told."""
+
+    def __init__(self, settings: SettingsFile, table: Sequence[Action]) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self._settings, self._entries = settings, tuple(table)
+        self.edits: dict[str, QKeySequenceEdit] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(GRID, GRID, GRID, GRID)
+        self.rows = QTableWidget(len(self._entries), 2)
+        self.rows.setHorizontalHeaderLabels(["Command", "Key"])
+        self.rows.verticalHeader().hide()
+        self.rows.setShowGrid(False)
+        self.rows.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        header = self.rows.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.rows.setColumnWidth(1, 200)
+        for number, entry in enumerate(self._entries):
+            self._add(number, entry)
+        column.addWidget(self.rows)
+        self.warning = label("", "warning", wrap=True)
+        column.addWidget(self.warning)
+        self._warn()
+
+    def _add(self, number: int, entry: Action) -> None:
+        where = entry.menu.rpartition("/")[2]
+        item = QTableWidgetItem(f"{where}:  {entry.title.rstrip('…')}")
+        item.setFlags(Qt.ItemFlag.ItemIsEnabled)
+        self.rows.setItem(number, 0, item)
+        keys = self._settings.now.shortcuts.get(entry.id, entry.shortcut)
+        edit = QKeySequenceEdit(QKeySequence(keys.split(" | ")[0]))
+        edit.setMaximumSequenceLength(1)
+        edit.setClearButtonEnabled(True)
+        edit.setAccessibleName(f"Key of {entry.title}")
+        edit.editingFinished.connect(lambda: self._edited(entry, edit))
+        self.edits[entry.id] = edit
+        self.rows.setCellWidget(number, 1, edit)
+        self.rows.setRowHeight(number, 4 * GRID)
+
+    def _edited(self, entry: Action, edit: QKeySequenceEdit) -> None:
+        """Keep the key if it is not the first of the action's own."""
+        key = edit.keySequence().toString()
+        chosen = dict(self._settings.now.shortcuts)
+        own = QKeySequence(entry.shortcut.split(" | ")[0]).toString()
+        chosen.pop(entry.id, None)
+        if key != own:
+            chosen[entry.id] = key
+        self._settings.change(shortcuts=chosen)
+        self._warn()
+
+    def _warn(self) -> None:
+        lines = [
+            f"{claims[0].title} and {claims[1].title} both use {key.upper()}: neither will work."
+            for key, claims in conflicts(self._entries, self._settings.now.shortcuts).items()
+        ]
+        self.warning.setText("\n".join(lines[:3]))
