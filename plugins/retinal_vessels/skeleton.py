@@ -66,7 +66,8 @@ class Centrelines:
     def chords(self) -> Floats:
         """(paths,) straight distance between the two ends, px."""
         ends = self.points[self.starts[1:] - 1] - self.points[self.starts[:-1]]
-        return np.linalg.norm(ends, axis=1)
+        chords: Floats = np.linalg.norm(ends, axis=1)
+        return chords
 
     def within(self, inside: Mask) -> Centrelines:
         """The stretches of at least two points on which `inside` (n,) holds."""

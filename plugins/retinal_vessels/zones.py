@@ -48,13 +48,22 @@ class Disc:
         away: Floats = np.linalg.norm(points - (self.y, self.x), axis=1) / self.radius
         return away
 
-    def ring(self, zone: str, shape: tuple[int, int]) -> Mask:
+    def ring(self, zone: str, shape: tuple[int, ...]) -> Mask:
         """The pixels (y, x) of zone "B" or "C"."""
         inner, outer = ZONES[zone]
-        y, x = np.ogrid[: shape[0], : shape[1]]
-        squared = ((y - self.y) ** 2 + (x - self.x) ** 2) / self.radius**2
+        squared = self._squared(shape)
         ring: Mask = (squared >= inner**2) & (squared <= outer**2)
         return ring
+
+    def inside(self, shape: tuple[int, ...]) -> Mask:
+        """The pixels (y, x) of the disc itself."""
+        inside: Mask = self._squared(shape) <= 1
+        return inside
+
+    def _squared(self, shape: tuple[int, ...]) -> Floats:
+        y, x = np.ogrid[: shape[0], : shape[1]]
+        squared: Floats = ((y - self.y) ** 2 + (x - self.x) ** 2) / self.radius**2
+        return squared
 
 
 ZONES = {"B": (2.0, 3.0), "C": (2.0, 5.0)}
@@ -74,6 +83,7 @@ class Mark:
 class Vessel:
     """A marked vessel: its centre line (n, 2) (y, x) and mean width in zone B, px (NaN: none)."""
 
+    mark: int  # which of the marks speaks for it
     kind: Kind
     points: Floats
     width: float
@@ -85,15 +95,17 @@ class Vessel:
 
 
 def marked_vessels(
-    lines: Centrelines, marks: Iterable[Mark], disc: Disc | None
+    lines: Centrelines, marks: Sequence[Mark], disc: Disc | None
 ) -> tuple[Vessel, ...]:
     """The vessels at the marks; of two marks on one vessel the later counts."""
-    kinds: dict[int, Kind] = {}
-    for mark in marks:
+    chosen: dict[int, int] = {}
+    for number, mark in enumerate(marks):
         path = nearest_path(lines, (mark.y, mark.x))
         if path is not None:
-            kinds[path] = mark.kind
-    return tuple(_vessel(lines, path, kind, disc) for path, kind in kinds.items())
+            chosen[path] = number
+    return tuple(
+        _vessel(lines, path, number, marks[number].kind, disc) for path, number in chosen.items()
+    )
 
 
 def nearest_path(lines: Centrelines, point: tuple[float, float]) -> int | None:
@@ -105,15 +117,17 @@ def nearest_path(lines: Centrelines, point: tuple[float, float]) -> int | None:
     return int(lines.path[nearest]) if distance[nearest] <= REACH else None
 
 
-def _vessel(lines: Centrelines, path: int, kind: Kind, disc: Disc | None) -> Vessel:
+def _vessel(lines: Centrelines, path: int, mark: int, kind: Kind, disc: Disc | None) -> Vessel:
     here = slice(lines.starts[path], lines.starts[path + 1])
     points, widths = lines.points[here], lines.widths[here]
     if disc is None:
-        return Vessel(kind, points, float("nan"))
+        return Vessel(mark, kind, points, float("nan"))
     inner, outer = ZONES["B"]
     away = disc.distance(points)
     usable = (away >= inner) & (away <= outer) & np.isfinite(widths)
-    return Vessel(kind, points, float(widths[usable].mean()) if usable.any() else float("nan"))
+    return Vessel(
+        mark, kind, points, float(widths[usable].mean()) if usable.any() else float("nan")
+    )
 
 
 def equivalent(widths: Iterable[float], constant: float) -> float:

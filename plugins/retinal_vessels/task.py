@@ -1,0 +1,189 @@
+"""Retinal vessels for the worker and the command line: numpy in, numpy out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.errors import UserError
+from inference.tasks import Setting, Task
+from plugins.retinal_vessels.export import write
+from plugins.retinal_vessels.threshold import VESSEL, vessels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from inference.series import Array, Series
+    from inference.worker import JobContext
+    from plugins.retinal_vessels.quantities import Measurement
+    from plugins.retinal_vessels.zones import Disc, Mark, Vessel
+
+NAME = "retinal_vessels"
+TILE = 1024
+"""Edge of the part of an image that the network sees at once, px."""
+BYTES_A_PIXEL = {"fast": 1000, "large": 4000}
+"""Memory that the network takes for every pixel of a tile."""
+BYTES_AT_LEAST = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What `measure` found, and in which field of view (y, x)."""
+
+    rows: tuple[Measurement, ...]
+    vessels: tuple[Vessel, ...]
+    field_of_view: Array
+
+
+def segment(
+    context: JobContext,
+    image: Array,
+    model: str = "fast",
+    threshold: float = 0.5,
+    smallest: int = 0,
+    spacing: float | None = None,
+    measured: bool = True,
+) -> dict[str, Any]:
+    """Vessels of an image (y, x) or (y, x, 3); `spacing` in mm a pixel, `smallest` island in px.
+
+    `measured` false leaves the measurements to a call of `measure`. Raises UserError.
+    """
+    from plugins.retinal_vessels.predict import predict
+
+    if not 0 <= threshold <= 1:
+        raise UserError(f"A threshold of {threshold} is not possible: give one from 0 to 1.")
+    if measured:
+        warm_up(context)
+
+    from inference.memory import Footprint, with_fallback
+
+    network, info = _model(context, model)
+
+    def attempt(footprint: Footprint) -> Any:
+        return predict(network, image, footprint.device, footprint.tile, report)
+
+    def report(done: int, total: int) -> None:
+        context.progress(done, total, "Finding vessels")
+
+    def tell(note: str) -> None:
+        context.progress(0, 0, note)
+
+    first = Footprint(context.device, TILE)
+    found = with_fallback(attempt, first, tell, context.models.clear)
+    result = {
+        "probability": found.probability,
+        "field_of_view": found.field_of_view,
+        "labels": vessels(found.probability, threshold, smallest),
+        "warning": found.warning,
+        "model": info,
+        "device": context.device,
+    }
+    if measured:
+        mask = result["labels"] == VESSEL
+        result["measurements"] = measure(context, mask, found.field_of_view, spacing=spacing).rows
+    return result
+
+
+def measure(
+    context: JobContext,
+    mask: Array,
+    field_of_view: Array | None = None,
+    image: Array | None = None,
+    spacing: float | None = None,
+    disc: Disc | None = None,
+    marks: Sequence[Mark] = (),
+) -> Measured:
+    """Measure a vessel mask (y, x); finds the field of view in `image` if it is not given."""
+    from plugins.retinal_vessels import measure as measuring
+
+    context.progress(0, 0, "Measuring")
+    if field_of_view is None and image is not None:
+        from plugins.retinal_vessels.prepare import find_field_of_view
+
+        field_of_view = find_field_of_view(image)
+    found = measuring.measure(mask, field_of_view, spacing, disc, marks)
+    seen = np.ones(mask.shape, bool) if field_of_view is None else np.array(field_of_view)
+    return Measured(found.rows, found.vessels, seen)
+
+
+def explain(context: JobContext, image: Array, region: Array, model: str = "fast") -> Array:
+    """What in the image drove the vessels of `region` (y, x): FullGrad, float32 (y, x), 0 to 1."""
+    from plugins.retinal_vessels.predict import explain
+
+    network, _ = _model(context, model)
+    context.progress(0, 0, "Explaining")
+    return explain(network, image, region, context.device)
+
+
+def warm_up(context: JobContext) -> None:
+    """Load what the first measurement needs, beside the jobs that come next."""
+    from plugins.retinal_vessels import measure as measuring
+
+    Thread(target=measuring.warm_up, name="warm up", daemon=True).start()
+
+
+def _model(context: JobContext, name: str) -> tuple[Any, dict[str, str]]:
+    """The network and what identifies it; raises UserError if it is not there."""
+    from inference import weights
+
+    info = weights.find(NAME, name)
+    network = context.models.get((NAME, name, info.sha256), lambda: _load(context, name))
+    return network, {"name": name, "version": info.version, "sha256": info.sha256}
+
+
+def _load(context: JobContext, name: str) -> Any:
+    from inference import weights
+    from plugins.retinal_vessels.model import build
+
+    context.progress(0, 0, "Loading the model")
+    state, details = weights.load(NAME, name)
+    network = build(details["network"])
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _suits(series: Series) -> bool:
+    return series.kind == "image"
+
+
+def pixel_spacing(series: Series) -> float | None:
+    """mm a pixel; None if the file does not say, or if its pixels are not square."""
+    y, x = series.scale[-2:]
+    return x if series.geometry.known and abs(y - x) < 0.01 * x else None
+
+
+def _request(
+    series: Series, settings: Mapping[str, Any]
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    return {"image": series.canonical()}, {**settings, "spacing": pixel_spacing(series)}
+
+
+def _estimate_bytes(series: Series, settings: Mapping[str, Any]) -> int:
+    y, x = series.spatial_shape
+    tile = min(y, TILE) * min(x, TILE) * BYTES_A_PIXEL[settings["model"]]
+    return BYTES_AT_LEAST + tile + 100 * y * x
+
+
+TASK = Task(
+    name=NAME,
+    title="Retinal vessels",
+    summary="Finds the vessels of a fundus photograph, to correct and to measure.",
+    version="1",
+    entry="plugins.retinal_vessels.task:segment",
+    suits=_suits,
+    settings=(
+        Setting("model", "Model", "fast", str, ("fast", "large"),
+                "fast: a second on any computer; large: finer vessels, several times slower"),
+        Setting("threshold", "Threshold", 0.5, float,
+                help="probability from which a pixel is a vessel, 0 to 1"),
+        Setting("smallest", "Smallest island", 0, int,
+                help="separate pieces of fewer pixels are dropped"),
+    ),
+    request=_request,
+    write=write,
+    estimate_bytes=_estimate_bytes,
+    widget="plugins.retinal_vessels.widget:RetinalVesselsWidget",
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""The dock of retinal vessels: run, threshold, disc, arteries and veins, explain, measurements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from gui.theme import GRID
+from inference.messages import Priority
+from plugins.retinal_vessels.task import TASK
+from plugins.retinal_vessels.widget_sections import (
+    ExplainSection,
+    MarkSection,
+    MeasurementSection,
+    ModelSection,
+    ThresholdSection,
+)
+from plugins.retinal_vessels.work import VesselWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psygnal import SignalInstance
+
+    from gui.document import Document
+    from gui.session import Session
+
+WARM_UP = "plugins.retinal_vessels.task:warm_up"
+
+
+class RetinalVesselsWidget(QWidget):
+    """Works on the selected image; keeps what it knows of every open one."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._works: dict[Document, VesselWork] = {}
+        self.work: VesselWork | None = None
+        self.model = ModelSection(session)
+        self.threshold = ThresholdSection(session)
+        self.marks = MarkSection(session)
+        self.explanation = ExplainSection(session)
+        self.measurements = MeasurementSection(session)
+        self._sections = (
+            self.model, self.threshold, self.marks, self.measurements, self.explanation
+        )  # fmt: skip
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
+        column.setSpacing(GRID)
+        for section in self._sections:
+            column.addWidget(section)
+        column.addStretch()
+        session.studies.selected_changed.connect(self._select)
+        session.studies.removed.connect(self._forget)
+        session.jobs.submit(WARM_UP, priority=Priority.CLICK, title="Measurements")
+        self._select(session.studies.selected)
+
+    def refresh(self) -> None:
+        """Show the work as it is now."""
+        for section in self._sections:
+            section.refresh()
+
+    def _select(self, document: Document | None) -> None:
+        for signal, slot in self._links():
+            signal.disconnect(slot)
+        self.work = None
+        if document is not None and TASK.suits(document.series):
+            self.work = self._works.setdefault(document, VesselWork(document))
+        for signal, slot in self._links():
+            signal.connect(slot)
+        for section in self._sections:
+            section.show_work(self.work)
+        self.measurements.outdate()
+
+    def _links(self) -> Iterator[tuple[SignalInstance, Callable[..., object]]]:
+        if self.work is None:
+            return
+        document, measurements = self.work.document, self.measurements
+        yield self.work.choices_changed, self.refresh
+        yield self.work.choices_changed, measurements.outdate
+        yield self.work.measured, self.refresh
+        yield document.labels_changed, measurements.outdate
+        yield document.objects_changed, measurements.outdate
+        yield document.history_changed, measurements.stroke_ended
+        yield document.probability_changed, self.refresh
+
+    def _forget(self, document: Document) -> None:
+        self.model.forget(document)
+        self._works.pop(document, None)

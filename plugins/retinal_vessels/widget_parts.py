@@ -1,0 +1,197 @@
+"""Parts of the dock: a heading, the warning, the colour legend, the table of measurements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QRectF, Qt
+from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QLinearGradient, QPainter
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from gui.theme import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qtpy.QtGui import QKeyEvent, QPaintEvent
+
+    from plugins.retinal_vessels.quantities import Measurement
+
+# napari's "inferno", perceptually uniform, at equal steps
+INFERNO = ("#000004", "#280b53", "#65156e", "#9f2a63", "#d44842", "#f57d15", "#fac127", "#fcffa4")
+ROW = 22  # px
+
+
+def heading(text: str) -> QLabel:
+    """The small capitals above a section."""
+    label = QLabel(text.upper())
+    label.setObjectName("section")
+    label.setContentsMargins(0, GRID, 0, 0)
+    return label
+
+
+def quiet(text: str = "", name: str = "quiet") -> QLabel:
+    """A wrapped line of explanation."""
+    label = QLabel(text, wordWrap=True)
+    label.setObjectName(name)
+    return label
+
+
+def button(
+    text: str, name: str = "", *, switch: bool = False, primary: bool = False
+) -> QPushButton:
+    """A button; `name` says more than its text to those who hear it read."""
+    made = QPushButton(text)
+    made.setAccessibleName(name or text)
+    made.setCheckable(switch)
+    if primary:
+        made.setObjectName("primary")
+    return made
+
+
+def slider(name: str, lowest: int, highest: int, value: int) -> QSlider:
+    """A horizontal slider."""
+    made = QSlider(Qt.Orientation.Horizontal)
+    made.setAccessibleName(name)
+    made.setRange(lowest, highest)
+    made.setValue(value)
+    return made
+
+
+def row(*parts: QWidget) -> QWidget:
+    """Parts side by side."""
+    holder = QWidget()
+    line = QHBoxLayout(holder)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(GRID)
+    for part in parts:
+        line.addWidget(part)
+    return holder
+
+
+class Banner(QFrame):
+    """One warning sentence, hidden while there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self._label = quiet(name="warning")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GRID, GRID, GRID, GRID)
+        row.addWidget(self._label)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return str(self._label.text())
+
+    def tell(self, sentence: str) -> None:
+        """Show the sentence, or nothing."""
+        self._label.setText(sentence)
+        self.setVisible(bool(sentence))
+
+
+class Legend(QFrame):
+    """The colours of the explanation from little to much influence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(34)
+        self.setAccessibleName("Colours: dark is little influence, bright is much")
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A bar and its two ends."""
+        painter = QPainter(self)
+        gradient = QLinearGradient(0, 0, self.width(), 0)
+        for i, color in enumerate(INFERNO):
+            gradient.setColorAt(i / (len(INFERNO) - 1), QColor(color))
+        painter.fillRect(QRectF(0, 0, self.width(), 12), gradient)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        words = QRectF(0, 14, self.width(), 18)
+        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, "little influence")
+        painter.drawText(words, Qt.AlignmentFlag.AlignRight, "much")
+
+
+class MeasurementTable(QTreeWidget):
+    """Measurements by region with their units, sources as tool tips; Ctrl+C copies all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Measurements")
+        self.setHeaderLabels(["Measurement", "Value"])
+        self.setIndentation(10)
+        self.setUniformRowHeights(True)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self._rows: tuple[Measurement, ...] = ()
+        self._items: dict[str, QTreeWidgetItem] = {}
+        self.itemExpanded.connect(self._fit)
+        self.itemCollapsed.connect(self._fit)
+        self.show_rows(())
+
+    def show_rows(self, rows: Iterable[Measurement]) -> None:
+        """Show these rows; regions that were folded stay folded."""
+        before, self._rows = self._rows, tuple(rows)
+        if [row.key for row in before] != [row.key for row in self._rows] or not before:
+            self._build()
+        for row in self._rows:
+            unit = row.unit if row.value is not None else ""
+            self._items[row.key].setText(1, f"{number(row.value)} {unit}".rstrip())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy as tab-separated text."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            QGuiApplication.clipboard().setText(self.as_text())
+        else:
+            super().keyPressEvent(event)
+
+    def as_text(self) -> str:
+        """Region, title, value and unit, one line a row, for a spreadsheet."""
+        return "\n".join(
+            "\t".join((row.region, row.title, number(row.value), row.unit)) for row in self._rows
+        )
+
+    def _build(self) -> None:
+        folded = {item.text(0) for item in self._groups() if not item.isExpanded()}
+        self.clear()
+        for region in dict.fromkeys(row.region for row in self._rows):
+            group = QTreeWidgetItem(self, [region])
+            group.setFirstColumnSpanned(True)
+            for row in self._rows:
+                if row.region == region:
+                    item = self._items[row.key] = QTreeWidgetItem(group, [row.title])
+                    item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
+                    item.setToolTip(0, f"{row.title}: {row.source}")
+            group.setExpanded(group.text(0) not in folded)
+        self._fit()
+
+    def _groups(self) -> list[QTreeWidgetItem]:
+        return [item for i in range(self.topLevelItemCount()) if (item := self.topLevelItem(i))]
+
+    def _fit(self) -> None:
+        """As high as its rows, for the dock scrolls as a whole."""
+        groups = self._groups()
+        lines = len(groups) + sum(group.childCount() for group in groups if group.isExpanded())
+        height = self.sizeHintForRow(0) if groups else ROW
+        self.setFixedHeight(self.header().sizeHint().height() + max(lines, 1) * height + 4)
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, a dash for nothing."""
+    if value is None:
+        return "\N{EN DASH}"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"

@@ -1,0 +1,136 @@
+"""The vessels of one open document: what the model gave, what the user set and marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from gui.document import SegmentObject
+from gui.history import Step
+from plugins.retinal_vessels.export import COLOR
+from plugins.retinal_vessels.threshold import VESSEL, vessels
+from plugins.retinal_vessels.zones import REACH, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gui.document import Document
+    from inference.series import Array
+    from plugins.retinal_vessels.quantities import Measurement
+    from plugins.retinal_vessels.task import Measured
+    from plugins.retinal_vessels.zones import Disc, Kind, Vessel
+
+OBJECT = "Vessels"
+NEXT: dict[Kind | None, Kind | None] = {None: "artery", "artery": "vein", "vein": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user set; every change is a step of the document's history."""
+
+    threshold: float = 0.5
+    smallest: int = 0  # px
+    disc: Disc | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+class VesselWork:
+    """Keeps a document's vessels; the document's history takes back whatever is changed here."""
+
+    choices_changed = Signal()
+    measured = Signal()
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.choices = Choices()
+        self.field_of_view: Array | None = None
+        self.warning = ""
+        self.model: dict[str, str] = {}
+        self.device = ""
+        self.rows: tuple[Measurement, ...] = ()
+        self.vessels: tuple[Vessel, ...] = ()
+
+    @property
+    def object_id(self) -> int:
+        """The label of the vessels, 0 if there is no such object."""
+        objects = self.document.objects.values()
+        return next((item.id for item in objects if item.name == OBJECT), 0)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The task's settings as they stand, but for the model."""
+        return {"threshold": self.choices.threshold, "smallest": self.choices.smallest}
+
+    @property
+    def mask(self) -> Array:
+        """The corrected vessels, bool (y, x)."""
+        found: Array = self.document.labels == (self.object_id or 256)
+        return found
+
+    def accept(self, result: Mapping[str, Any]) -> None:
+        """Take over what the model found; corrections made before stay."""
+        self.field_of_view, self.warning = result["field_of_view"], result["warning"] or ""
+        self.model, self.device = result["model"], result["device"]
+        self._show(result["labels"], f"Find vessels ({self.model['name']})", result["probability"])
+
+    def set_threshold(self, threshold: float, smallest: int) -> None:
+        """Cut the kept probability anew; all moves of the sliders in a row are one step."""
+        probability = self.document.probability
+        if probability is None:
+            return
+        with self.document.history.group("Threshold", "vessel threshold"):
+            self._choose(replace(self.choices, threshold=threshold, smallest=smallest), "")
+            self._show(vessels(probability, threshold, smallest), "", None)
+
+    def take_measurements(self, measured: Measured) -> None:
+        """Show these measurements from now on."""
+        self.rows, self.vessels = measured.rows, measured.vessels
+        self.field_of_view = measured.field_of_view
+        self.measured.emit()
+
+    def set_disc(self, disc: Disc) -> None:
+        """Where the optic disc is."""
+        self._choose(replace(self.choices, disc=disc), "Mark disc")
+
+    def clear_marks(self) -> None:
+        """Forget disc, arteries and veins."""
+        self._choose(replace(self.choices, disc=None, marks=()), "Clear marks")
+
+    def cycle(self, y: float, x: float) -> None:
+        """Say artery, vein or neither of the vessel at a place, px."""
+        near = [v for v in self.vessels if np.hypot(*(v.points - (y, x)).T).min() <= REACH]
+        number = near[0].mark if near else None
+        marks = list(self.choices.marks)
+        kind = NEXT[marks.pop(number).kind if number is not None else None]
+        if kind is not None:
+            marks.append(Mark(y, x, kind))
+        self._choose(replace(self.choices, marks=tuple(marks)), f"Mark {kind or 'as neither'}")
+
+    def result(self) -> dict[str, Any]:
+        """What is exported: the corrected vessels and all that belongs to them."""
+        return {
+            "labels": self.mask.astype(np.uint8) * np.uint8(VESSEL),
+            "probability": self.document.probability,
+            "field_of_view": self.field_of_view,
+            "warning": self.warning,
+            "model": self.model,
+            "device": self.device,
+            "measurements": self.rows,
+        }
+
+    def _show(self, labels: Array, title: str, probability: Array | None) -> None:
+        self.document.set_ai_result(
+            labels, [SegmentObject(VESSEL, OBJECT, COLOR)], title, probability
+        )
+
+    def _choose(self, after: Choices, title: str) -> None:
+        put = partial(self._put, self.choices), partial(self._put, after)
+        self.document.history.run(Step(title, *put, nbytes=500))
+
+    def _put(self, choices: Choices) -> None:
+        self.choices = choices
+        self.choices_changed.emit()
