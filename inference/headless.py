@@ -152,7 +152,7 @@ def _run(
         result = _result(job)
     measurements = task.write(series, result, request.out / name)
     record = request.out / f"{name}.json"
-    device = request.device if request.device != "auto" else client.devices[0].name
+    device = result.get("device") or client.devices[0].name
     seconds = time.perf_counter() - started
     about = provenance(task, request.settings, series, device, seconds, measurements)
     write_json(record, about | {"input": about["input"] | {"name": path.name}})
