@@ -41,7 +41,10 @@ class ComparePanel(QWidget):
         if document is None or compared is None:
             return
         item = document.active_object
-        self._about.setText(f"{item.name}: AI and corrected" if item else "AI and corrected")
+        name = item.name if item else "All objects"
+        known = compared.ai > 0
+        self._about.setText(name if known else f"The AI gave no version of {name}.")
+        self._grid.setVisible(known)
         texts = [f"{compared.dice:.4f}"]
         for size in (compared.ai, compared.corrected, compared.added, compared.removed):
             texts.append(f"{readable(size)} {compared.unit}")
@@ -52,18 +55,23 @@ class ComparePanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID // 2)
+        caption = QLabel("AI AND CORRECTED")
+        caption.setObjectName("section")
         self._about = QLabel()
-        column.addWidget(self._about)
-        grid = QGridLayout()
+        self._about.setWordWrap(True)
+        self._grid = QWidget()
+        for part in (caption, self._about, self._grid):
+            column.addWidget(part)
+        grid = QGridLayout(self._grid)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(2 * GRID)
         self.figures = {figure: QLabel() for figure in FIGURES}
         for number, (figure, label) in enumerate(self.figures.items()):
-            caption = QLabel(figure)
-            caption.setObjectName("quiet")
-            grid.addWidget(caption, number, 0)
+            quiet = QLabel(figure)
+            quiet.setObjectName("quiet")
+            grid.addWidget(quiet, number, 0)
             grid.addWidget(label, number, 1)
         grid.setColumnStretch(1, 1)
-        column.addLayout(grid)
         self.outline = self._switch("Outline of the AI's version", "ai_shown")
         self.differences = self._switch("Differences: added green, removed red", "difference_shown")
         column.addWidget(self.outline)
@@ -92,11 +100,16 @@ class ComparePanel(QWidget):
             if document is not None:
                 getattr(document, name).connect(slot)
         self._document = document
+        if display := self._views.display:
+            display.events.ai_shown.connect(self._show_switches, unique=True)
+        self._show_switches()
+        self.show_figures()
+
+    def _show_switches(self) -> None:
         display = self._views.display
         for box, name in ((self.outline, "ai_shown"), (self.differences, "difference_shown")):
             with QSignalBlocker(box):
                 box.setChecked(bool(display and getattr(display, name)))
-        self.show_figures()
 
     def _changed(self) -> None:
         if not self._settled.isActive():

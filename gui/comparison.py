@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The AI's version against the corrected one; sizes in `unit`: ml, mm², voxels or pixels."""
+    """The AI's version against the corrected one; sizes in `unit`: ml, mm², voxels or px."""
 
     dice: float
     ai: float
@@ -88,7 +88,7 @@ def voxel_size(series: Series, across: int | None = None) -> tuple[float, str]:
     """
     flat = across is not None or series.kind != "volume"
     if not series.geometry.known:
-        return 1.0, "pixels" if flat else "voxels"
+        return 1.0, "px" if flat else "voxels"
     if not flat:
         return float(np.prod(series.scale)) / 1000, "ml"
     thickness = series.scale[across] if across is not None else 1.0

@@ -81,9 +81,12 @@ class Correction:
         return None if document is None else self._settings[document]
 
     def _first_settings(self, document: Document) -> BrushSettings:
+        return BrushSettings(0.01 * _height(document), *self.shown_levels())
+
+    def shown_levels(self) -> tuple[float, float]:
+        """The grey levels between which the picture is shown."""
         display = self.views.display
-        lower, upper = display.limits if display else (0.0, 255.0)
-        return BrushSettings(0.01 * _height(document), lower, upper)
+        return display.limits if display else (0.0, 255.0)
 
     # --- commands ------------------------------------------------------------------------------
 

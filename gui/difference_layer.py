@@ -52,14 +52,16 @@ class DifferenceLayer:
     def fill(self) -> None:
         """Compare the whole slice."""
         ai = self._document.ai_labels
-        self.layer.visible = self._display.difference_shown and ai is not None
-        if self.layer.visible and ai is not None:
+        shown = self._display.difference_shown and ai is not None
+        if shown != self.layer.visible:  # napari redraws everything even where nothing changed
+            self.layer.visible = shown
+        if shown and ai is not None:
             self.layer.data = difference(self._cut(self._document.labels), self._cut(ai))
 
     def _changed(self, box: Box) -> None:
         """Compare a part of the slice."""
         ai, place = self._document.ai_labels, self._part(box)
-        if not self.layer.visible or ai is None:
+        if ai is None or not self.layer.visible:
             self.fill()
         elif place is not None:
             code = difference(self._cut(self._document.labels)[place], self._cut(ai)[place])

@@ -274,7 +274,7 @@ class Document:
         return self._counts.compare(ids, self.series)
 
     def size(self, object_id: int) -> tuple[float, str]:
-        """How large an object is: ml, mm², voxels or pixels."""
+        """How large an object is: ml, mm², voxels or px."""
         size, unit = voxel_size(self.series)
         return float(self._counts.now[object_id]) * size, unit
 

@@ -256,9 +256,11 @@ def _add(menu: QMenu, title: str, slot: Callable[[], object]) -> None:
 def _swatch(color: str) -> QIcon:
     picture = QPixmap(14, 14)
     picture.fill(QColor(color))
-    return QIcon(picture)
+    swatch = QIcon(picture)
+    swatch.addPixmap(picture, QIcon.Mode.Selected)  # else Qt tints it in the chosen row
+    return swatch
 
 
 def readable(size: float) -> str:
-    """A number with three figures, or whole."""
-    return f"{size:.0f}" if size >= 100 else f"{size:.3g}"
+    """A number with three figures, or whole with its thousands apart."""
+    return f"{size:,.0f}".replace(",", "\u202f") if size >= 100 else f"{size:.3g}"

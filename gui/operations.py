@@ -90,7 +90,7 @@ def offered(series: Series) -> tuple[Operation, ...]:
 def unit(operation: Operation, series: Series, across: int | None) -> str:
     """Of the amount: mm, mm², ml, or a count where the spacing is unknown; "" for none."""
     if operation.measure == "length":
-        return "mm" if series.geometry.known else "pixels"
+        return "mm" if series.geometry.known else "px"
     return voxel_size(series, across)[1] if operation.measure else ""
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
     QGridLayout,
-    QSizePolicy,
-    QToolButton,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from gui.correct import Correction
     from gui.document import Document
 
+AMOUNT_WIDTH = 96  # px
+
 
 class OperationsPanel(QWidget):
     """Buttons that are greyed while an operation is computed."""
@@ -30,7 +30,7 @@ class OperationsPanel(QWidget):
     def __init__(self, correction: Correction) -> None:
         super().__init__()
         self._correction = correction
-        self.buttons: dict[str, QToolButton] = {}
+        self.buttons: dict[str, QPushButton] = {}
         self.amounts: dict[str, QDoubleSpinBox] = {}
         self._build()
         self.apply_theme(THEMES["dark"])
@@ -58,17 +58,17 @@ class OperationsPanel(QWidget):
         column.addLayout(grid)
 
     def _add_row(self, grid: QGridLayout, row: int, operation: Operation) -> None:
-        button = self.buttons[operation.id] = QToolButton(self)
+        button = self.buttons[operation.id] = QPushButton(self)
         button.setObjectName(operation.id)
         button.setText(operation.title)
         button.setToolTip(operation.tip)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        button.setStyleSheet("text-align: left")
         button.clicked.connect(partial(self._run, operation))
         grid.addWidget(button, row, 0, 1, 1 if operation.measure else 2)
         if operation.measure:
             amount = self.amounts[operation.id] = QDoubleSpinBox(self)
             amount.setRange(0, 1e6)
+            amount.setFixedWidth(AMOUNT_WIDTH)
             amount.setAccessibleName(f"{operation.title}: amount")
             amount.setToolTip(operation.tip)
             grid.addWidget(amount, row, 1)

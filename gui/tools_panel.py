@@ -14,9 +14,8 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
+    QPushButton,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from gui.settings import Settings, SettingsFile
 
 ICON = QSize(20, 20)
+LEVEL_WIDTH = 104  # px
 STEPS = 200  # of the size slider, which is logarithmic
 
 
@@ -41,7 +41,7 @@ class ToolsPanel(QWidget):
     def __init__(self, correction: Correction, settings: SettingsFile) -> None:
         super().__init__()
         self._correction = correction
-        self.buttons: dict[str, QToolButton] = {}
+        self.buttons: dict[str, QPushButton] = {}
         self._build()
         correction.changed.connect(self.refresh)
         settings.changed.connect(lambda now, _: self._name_keys(now))
@@ -103,21 +103,20 @@ class ToolsPanel(QWidget):
         for widget in (self.ball, self.over, self._levels):
             column.addWidget(widget)
 
-    def _tool_button(self, action: Action) -> QToolButton:
-        button = QToolButton(self)
+    def _tool_button(self, action: Action) -> QPushButton:
+        button = QPushButton(self)
         button.setObjectName(action.id)
         button.setText(action.title)
         button.setCheckable(True)
         button.setIconSize(ICON)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        button.setStyleSheet("text-align: left")
         button.clicked.connect(partial(self._use, action))
         self.buttons[str(action.argument)] = button
         return button
 
     def _size_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(QLabel("Size"))
+        row.addWidget(QLabel("Brush size"))
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, STEPS)
         self.slider.setAccessibleName("Size of the brush")
@@ -134,20 +133,20 @@ class ToolsPanel(QWidget):
 
     def _levels_row(self) -> QWidget:
         box = QWidget(self)
-        row = QHBoxLayout(box)
-        row.setContentsMargins(0, 0, 0, 0)
+        grid = QGridLayout(box)
+        grid.setContentsMargins(0, 0, 0, 0)
         self.source = QComboBox()
-        self.source.addItems(["Image", "AI probability"])
-        self.source.currentIndexChanged.connect(lambda n: self._set(by_probability=bool(n)))
+        self.source.setAccessibleName("Levels of")
+        self.source.addItems(["Levels of the image", "Levels of the AI's probability"])
+        self.source.currentIndexChanged.connect(self._choose_source)
+        grid.addWidget(self.source, 0, 0, 1, 4)
         self.lowest, self.highest = QDoubleSpinBox(), QDoubleSpinBox()
-        row.addWidget(self.source)
-        row.addWidget(QLabel("from"))
-        row.addWidget(self.lowest, 1)
-        row.addWidget(QLabel("to"))
-        row.addWidget(self.highest, 1)
-        for spin, name in ((self.lowest, "Lower level"), (self.highest, "Upper level")):
+        for column, (text, spin) in enumerate((("From", self.lowest), ("to", self.highest))):
             spin.setRange(-1e6, 1e6)
-            spin.setAccessibleName(name)
+            spin.setFixedWidth(LEVEL_WIDTH)
+            spin.setAccessibleName(f"Levels {text.lower()}")
+            grid.addWidget(QLabel(text), 1, 2 * column)
+            grid.addWidget(spin, 1, 2 * column + 1)
         self.lowest.valueChanged.connect(lambda value: self._set(lower=value))
         self.highest.valueChanged.connect(lambda value: self._set(upper=value))
         return box
@@ -165,6 +164,13 @@ class ToolsPanel(QWidget):
     def _place(self, radius: float) -> int:
         low, high = self._correction.radii
         return round(STEPS * math.log(radius / low) / max(math.log(high / low), 1e-9))
+
+    def _choose_source(self, number: int) -> None:
+        """Levels that suit the source, so that the first stroke draws something."""
+        by_probability = bool(number)
+        lower, upper = (0.5, 1.0) if by_probability else self._correction.shown_levels()
+        self._set(by_probability=by_probability, lower=lower, upper=upper)
+        self.refresh()
 
     def _set(self, **values: object) -> None:
         settings = self._correction.settings
