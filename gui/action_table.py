@@ -80,7 +80,8 @@ VIEW = (
            "mdi6.vector-polygon", has_document,
            lambda w: w.views.display is not None and w.views.display.outlined, group=4),
     Action("ai", "Outline of the AI's version", "View", "views.toggle_ai", "A",
-           "mdi6.robot-outline", has_ai, lambda w: w.views.display is not None and w.views.display.ai_shown, group=4),
+           "mdi6.robot-outline", has_ai,
+           lambda w: w.views.display is not None and w.views.display.ai_shown, group=4),
 )  # fmt: skip
 
 GREYS = (

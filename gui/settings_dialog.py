@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
-    QDialogButtonBox,
     QFormLayout,
     QHeaderView,
     QKeySequenceEdit,
@@ -23,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from gui.actions import Action, conflicts
-from gui.parts import label, panel
+from gui.parts import button, label, panel
 from gui.theme import GRID
 
 if TYPE_CHECKING:
@@ -60,9 +59,7 @@ class SettingsDialog(QDialog):
         self.keys = KeysPage(settings, table)
         tabs.addTab(self.keys, "Keys")
         column.addWidget(tabs)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.rejected.connect(self.close)
-        column.addWidget(buttons)
+        column.addWidget(button("Close", self.close), 0, Qt.AlignmentFlag.AlignRight)
 
     def _general(self, devices: Sequence[str]) -> QWidget:
         page = panel()

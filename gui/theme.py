@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QColor, QIcon, QPalette
 
+from inference.resources import resource_path
+
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QApplication
 
@@ -25,36 +27,41 @@ class Theme:
     line: str
     text: str
     quiet: str
+    disabled: str
     accent: str
     on_accent: str
     warning: str
     error: str
     selected: str
     focus: str
+    check: str  # the icon of a tick on the accent colour
 
 
 THEMES = {
     "dark": Theme(
         canvas="#000000", window="#121417", panel="#191c20", raised="#262a30", line="#30353c",
-        text="#e1e5ea", quiet="#99a2ad", accent="#4cb5c3", on_accent="#04181b", warning="#e3b04b",
+        text="#e1e5ea", quiet="#99a2ad", disabled="#626b76", accent="#4cb5c3", on_accent="#04181b", warning="#e3b04b",
         error="#ee7168", selected="#20393f", focus="#4cb5c3",
+        check="check_dark",
     ),
     "light": Theme(
         canvas="#16181b", window="#e4e7ea", panel="#f3f5f6", raised="#ffffff", line="#c6ccd2",
-        text="#1c2126", quiet="#56606b", accent="#0d7482", on_accent="#ffffff", warning="#8a5a00",
+        text="#1c2126", quiet="#56606b", disabled="#9aa3ac", accent="#0d7482", on_accent="#ffffff", warning="#8a5a00",
         error="#b3261e", selected="#cfe6e9", focus="#0d7482",
+        check="check_light",
     ),
     "contrast": Theme(
         canvas="#000000", window="#000000", panel="#000000", raised="#000000", line="#ffffff",
-        text="#ffffff", quiet="#ffffff", accent="#ffd60a", on_accent="#000000", warning="#ffd60a",
+        text="#ffffff", quiet="#ffffff", disabled="#8c8c8c", accent="#ffd60a", on_accent="#000000", warning="#ffd60a",
         error="#ff8a80", selected="#3a3300", focus="#00e5ff",
+        check="check_dark",
     ),
 }  # fmt: skip
 
 _TEMPLATE = Template("""
 * { font-size: 9pt; color: $text; }
 QMainWindow, QDialog { background: $window; }
-QMainWindow::separator { background: $window; width: 4px; height: 4px; }
+QMainWindow::separator { background: $line; width: 2px; height: 2px; }
 QMainWindow::separator:hover { background: $accent; }
 QWidget#panel, QDockWidget > QWidget, QScrollArea, QScrollArea > QWidget > QWidget,
 QStackedWidget#panel { background: $panel; }
@@ -65,7 +72,7 @@ QMenuBar::item { background: transparent; padding: 4px 8px; border-radius: 4px; 
 QMenuBar::item:selected, QMenu::item:selected { background: $selected; }
 QMenu { background: $panel; border: 1px solid $line; padding: 4px; }
 QMenu::item { padding: 4px 24px 4px 8px; border-radius: 4px; }
-QMenu::item:disabled, QMenuBar::item:disabled { color: $quiet; }
+QMenu::item:disabled, QMenuBar::item:disabled { color: $disabled; }
 QMenu::separator { height: 1px; background: $line; margin: 4px 8px; }
 QMenu::icon { padding-left: 8px; }
 QToolBar { background: $window; border: 0; padding: 4px 8px; spacing: 4px; }
@@ -74,25 +81,47 @@ QToolButton { background: transparent; border: 1px solid transparent; border-rad
   padding: 4px 8px; }
 QToolButton:hover { background: $raised; border-color: $line; }
 QToolButton:pressed, QToolButton:checked { background: $selected; border-color: $accent; }
-QToolButton:disabled { color: $quiet; }
+QToolButton:disabled { color: $disabled; }
 QToolButton::menu-indicator { image: none; }
 QPushButton { background: $raised; border: 1px solid $line; border-radius: 4px; padding: 5px 12px;
   min-height: 16px; }
 QPushButton:hover { border-color: $accent; }
 QPushButton:pressed, QPushButton:checked { background: $selected; border-color: $accent; }
-QPushButton:disabled { color: $quiet; border-color: $line; background: transparent; }
+QPushButton:disabled { color: $disabled; border-color: $disabled; background: transparent; }
 QPushButton#primary { background: $accent; color: $on_accent; border-color: $accent;
   font-weight: 600; }
 QPushButton#primary:hover { border-color: $text; }
-QPushButton#primary:disabled { background: transparent; color: $quiet; border-color: $line; }
+QPushButton#primary:disabled { background: transparent; color: $disabled;
+  border-color: $disabled; }
+QPushButton#back { text-align: left; border: 0; border-bottom: 1px solid $line; border-radius: 0;
+  padding: 8px; font-weight: 600; background: $panel; }
+QPushButton#recent { text-align: left; border: 0; background: transparent; padding: 4px; }
+QPushButton#back:hover, QPushButton#recent:hover { background: $selected; }
+QPushButton#small { padding: 1px 8px; min-height: 14px; }
+QCheckBox::indicator, QRadioButton::indicator, QTreeView::indicator { width: 13px; height: 13px;
+  border: 1px solid $quiet; border-radius: 3px; background: $window; }
+QRadioButton::indicator { border-radius: 7px; }
+QCheckBox::indicator:checked, QRadioButton::indicator:checked, QTreeView::indicator:checked {
+  background: $accent; border-color: $accent; image: url($icons/$check.svg); }
+QCheckBox:disabled, QRadioButton:disabled, QLabel:disabled { color: $disabled; }
+QCheckBox::indicator:disabled { border-color: $disabled; }
 QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus, QAbstractSpinBox:focus,
 QTreeView:focus, QListView:focus, QTableView:focus { border: 1px solid $focus; }
 QCheckBox:focus, QRadioButton:focus, QSlider:focus { outline: 1px solid $focus; }
 QLineEdit, QComboBox, QAbstractSpinBox, QPlainTextEdit, QTextEdit { background: $window;
   border: 1px solid $line; border-radius: 4px; padding: 3px 6px; min-height: 18px;
   selection-background-color: $accent; selection-color: $on_accent; }
+QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled { color: $disabled; }
+QComboBox::drop-down { border: 0; width: 20px; }
+QComboBox::down-arrow, QAbstractSpinBox::down-arrow { image: url($icons/down.svg); width: 10px;
+  height: 10px; }
+QAbstractSpinBox::up-arrow { image: url($icons/up.svg); width: 10px; height: 10px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: 0; width: 16px;
+  background: transparent; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: $raised; }
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $line;
   selection-background-color: $selected; selection-color: $text; }
+QScrollArea { border: 0; }
 QTreeView, QListView, QTableView { background: $panel; border: 1px solid transparent; outline: 0;
   selection-background-color: $selected; selection-color: $text;
   alternate-background-color: $window; gridline-color: $line; }
@@ -127,7 +156,7 @@ QSlider::handle:vertical { background: $text; height: 12px; margin: 0 -4px; bord
 QSlider:disabled { background: transparent; }
 QGroupBox { border: 1px solid $line; border-radius: 6px; margin-top: 10px; padding: 8px; }
 QGroupBox::title { subcontrol-origin: margin; left: 8px; padding: 0 4px; color: $quiet; }
-QStatusBar { background: $window; } QStatusBar::item { border: 0; }
+QStatusBar { background: $window; min-height: 28px; } QStatusBar::item { border: 0; }
 QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 4px; }
 QFrame#card { background: $raised; border: 1px solid $line; border-radius: 6px; }
 QFrame#card:hover { border-color: $accent; }
@@ -148,7 +177,8 @@ QFrame#drop[over="true"] { border-color: $accent; background: $selected; }
 
 def stylesheet(theme: Theme) -> str:
     """The Qt style sheet of a theme."""
-    return _TEMPLATE.substitute(asdict(theme))
+    icons = resource_path("icons").as_posix()
+    return _TEMPLATE.substitute(asdict(theme), icons=icons)
 
 
 def palette(theme: Theme) -> QPalette:
@@ -167,7 +197,7 @@ def palette(theme: Theme) -> QPalette:
             colors.setColor(one, QColor(color))
     disabled = QPalette.ColorGroup.Disabled
     for one in (role.WindowText, role.Text, role.ButtonText):
-        colors.setColor(disabled, one, QColor(theme.quiet))
+        colors.setColor(disabled, one, QColor(theme.disabled))
     return colors
 
 
@@ -183,4 +213,4 @@ def icon(name: str, theme: Theme, color: str = "") -> QIcon:
     """A Material Design icon such as "mdi6.brush" in the theme's colours."""
     import qtawesome
 
-    return qtawesome.icon(name, color=color or theme.text, color_disabled=theme.quiet)  # type: ignore[no-any-return]
+    return qtawesome.icon(name, color=color or theme.text, color_disabled=theme.disabled)  # type: ignore[no-any-return]

@@ -57,8 +57,6 @@ class Views(QWidget):
         self._maximised = None
         self._arrange()
         self.show_cursor()
-        if document is not None:
-            self.active.take_focus()
         self.shown.emit(document)
 
     def forget(self, document: Document) -> None:
@@ -259,6 +257,8 @@ class Views(QWidget):
             self._grid.addWidget(view, number // 2, number % 2)
             view.setVisible(True)
         self._fill()
+        if self.document is not None:
+            self.active.take_focus()
         self.layout_changed.emit()
 
     def _wanted(self) -> list[QWidget]:

@@ -207,16 +207,9 @@ class LimnWindow(QMainWindow):
         bar.setSizeGripEnabled(False)
         bar.setContentsMargins(GRID, 0, GRID, 0)
         bar.addWidget(label(DISCLAIMER, "warning"))
+        bar.addWidget(self.job_bar, 1)
         self._worker_label = label("", "quiet")
         bar.addPermanentWidget(self._worker_label)
-        dock = QDockWidget("Jobs", self)
-        dock.setObjectName("jobs")
-        dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
-        dock.setTitleBarWidget(QWidget(dock))
-        dock.setWidget(self.job_bar)
-        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
-        self.job_bar.shown_changed.connect(dock.setVisible)
-        dock.hide()
 
     def _connect(self) -> None:
         self.studies.selected_changed.connect(self._selected)
