@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qtpy.QtCore import QCoreApplication, QObject, Qt, Signal
 
@@ -104,7 +104,9 @@ class Jobs(QObject):
         )
         self.job_started.emit(job)
         job.add_done_callback(
-            lambda _: self._on_qt_thread.emit(lambda: self._deliver(job, done, failed))
+            lambda ended: self._on_qt_thread.emit(
+                lambda: self._deliver(cast("Job", ended), done, failed)
+            )
         )
         return job
 
@@ -119,7 +121,7 @@ class Jobs(QObject):
     def _report(
         self, job: Job, progress: Callable[[int, int, str], None] | None, values: tuple[Any, ...]
     ) -> None:
-        if job.withdrawn or job.done():
+        if job.withdrawn:
             return
         self.job_progress.emit(job, *values)
         if progress is not None:

@@ -104,10 +104,13 @@ class Job(Future[Any]):
         """End the job, once: from here on `cancel` can no longer win."""
         if self.deadline:
             self.deadline.cancel()
+        # callbacks know the job: in a circle, its result would stay in memory
+        self.deadline = self.on_progress = self.on_partial = None
         if self.set_running_or_notify_cancel():
             self.set_exception(error) if error else self.set_result(result)
         if self._on_released:
             self._on_released()
+        self._on_released = None
 
 
 class WorkerClient:

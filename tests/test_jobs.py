@@ -4,6 +4,7 @@ import gc
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +235,19 @@ def _longest_block(qtbot: QtBot, jobs: Jobs) -> float:
     assert job.result().nbytes == 300_000_000
     assert len(ticks) > 5
     return float(max(np.diff(ticks)))
+
+
+def test_a_result_leaves_memory_with_its_job(qtbot: QtBot, jobs: Jobs) -> None:
+    """At once: a search for rubbish may come much later."""
+    gc.disable()
+    try:
+        with qtbot.waitSignal(jobs.job_finished, timeout=LONG) as caught:
+            jobs.submit(name_of(tasks.partial), steps=1, partial=lambda value: None)
+        job = weakref.ref(caught.args.pop())
+        del caught
+        qtbot.waitUntil(lambda: job() is None, timeout=LONG)
+    finally:
+        gc.enable()
 
 
 def test_close_ends_the_worker_within_a_second(qtbot: QtBot, jobs: Jobs, tmp_path: Path) -> None:
