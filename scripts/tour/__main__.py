@@ -8,24 +8,27 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication
 
 from gui.opening import SAMPLES
 from gui.settings import SettingsFile
+from gui.studies import series_title
 from gui.window import LimnWindow
+from scripts.tour.hand import button, click, click_row, drag, pause, type_path, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from gui.document import Document
 
-    from qtpy.QtWidgets import QWidget
-
-LEFT = Qt.MouseButton.LeftButton
+CONTROL = Qt.KeyboardModifier.ControlModifier
+TASK = "retinal_vessels"
+DISC = (393, 537), (393, 637)  # (y, x) of its left and right edge in the sample fundus, voxels
+REGION = (560, 500), (640, 500)
+STROKE = (300, 200), (310, 260), (330, 320)
 
 
 class Tour:
@@ -33,62 +36,124 @@ class Tour:
 
     def __init__(self, window: LimnWindow, out: Path) -> None:
         self.window, self.out = window, out
-        self.taken = 0
+        self.pictures = 0
 
     def run(self) -> None:
         """From the empty window to the exported result."""
         self.start()
         self.open_samples()
         self.look_at_each()
+        self.find_vessels()
+        self.move_threshold()
+        self.paint()
+        self.mark_disc()
+        self.explain()
+        self.export()
 
     def start(self) -> None:
         """Show the window and wait until it can be used."""
         self.window.show()
+        self.window.activateWindow()
         wait_for(lambda: self.window.is_ready, "the window")
         self.take_picture("start")
 
     def open_samples(self) -> None:
         """Press the button that opens what ships with the program."""
         click(button(self.window.start_page, "Open sample studies"))
-        wait_for(lambda: len(self.window.studies.open) >= len(samples()), "the sample studies")
+        count = len(list(SAMPLES.iterdir()))
+        wait_for(lambda: len(self.window.studies.open) >= count, "the sample studies")
 
     def look_at_each(self) -> None:
-        """Choose each study in the list."""
-        tree = self.window.study_panel.tree
-        for item in self.window.study_panel.items():
-            QTest.mouseClick(tree.viewport(), LEFT, pos=tree.visualItemRect(item).center())
-            QTest.qWait(500)
-            self.take_picture("study")
+        """Choose each study in the list, the fundus last."""
+        for document in sorted(self.window.studies.open, key=lambda item: item.series.rgb):
+            self.choose(document)
+            self.take_picture(document.series.kind)
+
+    def choose(self, document: Document) -> None:
+        """Press its row in the list."""
+        click_row(self.window.study_panel.tree, series_title(document.series))
+        wait_for(lambda: self.window.views.document is document, "the study")
+
+    def find_vessels(self) -> None:
+        """Open the task that is offered for the fundus, and run it."""
+        click(self.window.task_panel.cards[TASK].button)
+        self.take_picture("task")
+        click(self.task.model.run_button)
+        wait_for(lambda: self.document.probability is not None, "the vessels")
+        self.wait_for_measurements()
+        self.take_picture("vessels")
+
+    def move_threshold(self) -> None:
+        """Move the slider by keys, there and back."""
+        for key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
+            QTest.keyClick(self.task.threshold.slider, key)
+            self.wait_for_measurements()
+            self.take_picture("threshold")
+
+    def paint(self) -> None:
+        """Draw a vessel with the brush, take it back, and draw it again."""
+        self.press(Qt.Key.Key_B)
+        before = self.document.labels.copy()
+        drag(self.window.views.active, *STROKE)
+        self.take_picture("brush")
+        self.press(Qt.Key.Key_Z, CONTROL)
+        wait_for(lambda: (self.document.labels == before).all(), "the stroke to be taken back")
+        self.press(Qt.Key.Key_Y, CONTROL)
+
+    def mark_disc(self) -> None:
+        """Drag across the optic disc, so that its zones are measured."""
+        click(self.task.marks.disc_button)
+        drag(self.window.views.active, *DISC)
+        self.wait_for_measurements()
+        self.take_picture("disc")
+
+    def explain(self) -> None:
+        """Ask what made the model see the vessels of a region."""
+        click(self.task.explanation.button)
+        drag(self.window.views.active, *REGION)
+        wait_for(self.task.explanation.hide_button.isVisible, "the explanation")
+        self.take_picture("explanation")
+        click(self.task.explanation.hide_button)
+
+    def export(self) -> None:
+        """Save the results to the folder that is typed into the dialog."""
+        saved: list[Path] = []
+        self.window.export.saved.connect(lambda document, paths: saved.extend(paths))
+        folder = self.out / "results"
+        folder.mkdir(exist_ok=True)
+        type_path(folder)
+        self.press(Qt.Key.Key_E, CONTROL)
+        wait_for(lambda: saved, "the export")
+        self.take_picture("exported")
+
+    @property
+    def document(self) -> Document:
+        """What is shown."""
+        document = self.window.studies.selected
+        if document is None:
+            raise RuntimeError("nothing is open")
+        return document
+
+    @property
+    def task(self) -> Any:
+        """The panel of the task."""
+        return self.window.task_panel.pages[TASK].widget
+
+    def press(self, key: Qt.Key, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        """Press a key in the image."""
+        self.window.views.active.take_focus()
+        QTest.keyClick(QApplication.focusWidget(), key, modifier)
+
+    def wait_for_measurements(self) -> None:
+        """Until the table is up to date and no job runs."""
+        pause(0.5)
+        wait_for(lambda: self.task.work.rows and not self.window.job_bar.rows, "measurements")
 
     def take_picture(self, name: str) -> None:
         """Save the window as it looks now."""
-        QTest.qWait(300)  # ms, so that what was asked for is painted
-        self.taken += 1
-        self.window.grab().save(str(self.out / f"{self.taken:02}_{name}.png"))
-
-
-def samples() -> list[Path]:
-    """The studies that ship with the program."""
-    return sorted(SAMPLES.glob("*"))
-
-
-def wait_for(reached: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Let the program work until something is so; raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > end:
-            raise TimeoutError(f"The tour waited {seconds:g} s for {what} in vain.")
-        QTest.qWait(50)
-
-
-def click(widget: QWidget) -> None:
-    """Press the middle of a widget with the left mouse button."""
-    QTest.mouseClick(widget, LEFT)
-
-
-def button(inside: QWidget, text: str) -> QPushButton:
-    """The button with this text."""
-    return next(b for b in inside.findChildren(QPushButton) if b.text() == text)
+        pause(0.5)
+        self.pictures += 1
+        self.window.grab().save(str(self.out / f"{self.pictures:02}_{name}.png"))
 
 
 def main() -> None:
@@ -101,7 +166,12 @@ def main() -> None:
     app.setStyle("Fusion")
     with tempfile.TemporaryDirectory() as folder:
         window = LimnWindow(SettingsFile(Path(folder) / "settings.json"))
-        Tour(window, out).run()
+        tour = Tour(window, out)
+        try:
+            tour.run()
+        except TimeoutError:
+            tour.take_picture("stuck")
+            raise
         window.close()
     left = sorted(path.relative_to(out.parent) for path in out.rglob("*") if path.is_file())
     sys.stdout.write("The tour left:\n" + "".join(f"  {path}\n" for path in left))
