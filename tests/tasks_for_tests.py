@@ -77,8 +77,11 @@ def partial(context: JobContext, steps: int) -> str:
 
 
 def hang(context: JobContext) -> None:
-    context.progress(0, 1, "hanging")
-    threading.Event().wait()
+    """Even if it is cancelled at once."""
+    try:
+        context.progress(0, 1, "hanging")
+    finally:
+        threading.Event().wait()
 
 
 def stubborn(context: JobContext, path: str) -> str:
