@@ -3,9 +3,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gui.window import LimnWindow
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,8 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or changes the settings of whoever runs it."""
+    """No test reads or changes the settings of whoever runs it, nor writes into their logs."""
     monkeypatch.setenv("LIMN_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +58,48 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the development data folder ../shared/data is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_window(qapp: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LimnWindow]:
+    """One window for all tests: a first one takes seconds. Use `window`, which tidies it up."""
+    from gui.settings import SettingsFile
+    from gui.window import LimnWindow
+
+    qapp.setStyle("Fusion")
+    folder = tmp_path_factory.mktemp("window")
+    window = LimnWindow(SettingsFile(folder / "settings.json"))
+    window.resize(1200, 800)
+    window.show()
+    wait_until(lambda: window.is_ready)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def window(shared_window: LimnWindow) -> Iterator[LimnWindow]:
+    """The window with nothing open and default settings; what a test opens is closed after it."""
+    from gui.settings import Settings
+
+    shared_window.activateWindow()
+    yield shared_window
+    shared_window.job_bar.cancel_all()
+    shared_window.views.set_mode("navigate")
+    for document in list(shared_window.studies.open):
+        shared_window.studies.close(document)
+    for toast in list(shared_window.notices.toasts):
+        toast.dismiss()
+    shared_window.settings.change(**Settings().model_dump())
+
+
+def wait_until(reached: Callable[[], object], seconds: float = 60) -> None:
+    """Let Qt and Python's other threads work until something is so."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    end = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        loop = QEventLoop()
+        QTimer.singleShot(20, loop.quit)
+        loop.exec()
