@@ -26,14 +26,40 @@ def write(series: Series, result: Mapping[str, Any], stem: Path) -> dict[str, An
 
     `stem`_vessels.png (0/255), _probability.png (16 bit), _overlay.png and _measurements.csv.
     """
-    labels = series.from_canonical(result["labels"] == VESSEL)
-    write_png(_beside(stem, "vessels.png"), labels)
-    if result["probability"] is not None:
+    mask = result["labels"] == VESSEL
+    stored = series.from_canonical(mask)
+    write_png(_beside(stem, "vessels.png"), stored)
+    if result.get("probability") is not None:
         write_png(_beside(stem, "probability.png"), _as_16_bit(result["probability"]))
-    write_png(_beside(stem, "overlay.png"), picture(series, labels))
-    write_csv(_beside(stem, "measurements.csv"), rows(result["measurements"]))
-    table = {row.key: asdict(row) for row in result["measurements"]}
-    return table | ({"warning": result["warning"]} if result["warning"] else {})
+    write_png(_beside(stem, "overlay.png"), picture(series, stored))
+    measured = result.get("measurements") or _measured(series, mask, result)
+    write_csv(_beside(stem, "measurements.csv"), rows(measured))
+    return _described(measured, result)
+
+
+def _measured(series: Series, mask: Array, result: Mapping[str, Any]) -> tuple[Measurement, ...]:
+    """Of a mask that was corrected a moment ago."""
+    from plugins.retinal_vessels.measure import measure
+
+    disc, marks = result.get("disc"), result.get("marks", ())
+    return measure(mask, result.get("field_of_view"), pixel_spacing(series), disc, marks).rows
+
+
+def _described(measured: Iterable[Measurement], result: Mapping[str, Any]) -> dict[str, Any]:
+    """For JSON: the rows by key, and what they rest on."""
+    found: dict[str, Any] = {row.key: asdict(row) for row in measured}
+    if disc := result.get("disc"):
+        found["disc"] = asdict(disc)
+        found["marks"] = [asdict(mark) for mark in result.get("marks", ())]
+    if warning := result.get("warning"):
+        found["warning"] = warning
+    return found
+
+
+def pixel_spacing(series: Series) -> float | None:
+    """mm a pixel; None if the file does not say, or if its pixels are not square."""
+    y, x = series.scale[-2:]
+    return x if series.geometry.known and abs(y - x) < 0.01 * x else None
 
 
 def rows(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from inference.errors import UserError
 from inference.tasks import Setting, Task
-from plugins.retinal_vessels.export import write
+from plugins.retinal_vessels.export import pixel_spacing, write
 from plugins.retinal_vessels.threshold import VESSEL, vessels
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def explain(context: JobContext, image: Array, region: Array, model: str = "fast
 
     network, _ = _model(context, model)
     context.progress(0, 0, "Explaining")
-    return explain(network, image, region, context.device)
+    heat: Array = explain(network, image, region, context.device)
+    return heat
 
 
 def warm_up(context: JobContext) -> None:
@@ -147,12 +148,6 @@ def _load(context: JobContext, name: str) -> Any:
 
 def _suits(series: Series) -> bool:
     return series.kind == "image"
-
-
-def pixel_spacing(series: Series) -> float | None:
-    """mm a pixel; None if the file does not say, or if its pixels are not square."""
-    y, x = series.scale[-2:]
-    return x if series.geometry.known and abs(y - x) < 0.01 * x else None
 
 
 def _request(

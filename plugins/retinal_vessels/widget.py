@@ -9,13 +9,9 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from gui.theme import GRID
 from inference.messages import Priority
 from plugins.retinal_vessels.task import TASK
-from plugins.retinal_vessels.widget_sections import (
-    ExplainSection,
-    MarkSection,
-    MeasurementSection,
-    ModelSection,
-    ThresholdSection,
-)
+from plugins.retinal_vessels.widget_marks import ExplainSection, MarkSection
+from plugins.retinal_vessels.widget_measurements import MeasurementSection
+from plugins.retinal_vessels.widget_model import ModelSection, ThresholdSection
 from plugins.retinal_vessels.work import VesselWork
 
 if TYPE_CHECKING:

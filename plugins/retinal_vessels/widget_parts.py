@@ -15,17 +15,21 @@ from qtpy.QtWidgets import (
     QSlider,
     QTreeWidget,
     QTreeWidgetItem,
+    QVBoxLayout,
     QWidget,
 )
 
+from gui.parts import button, label
 from gui.theme import GRID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from qtpy.QtGui import QKeyEvent, QPaintEvent
 
+    from gui.session import Session
     from plugins.retinal_vessels.quantities import Measurement
+    from plugins.retinal_vessels.work import VesselWork
 
 # napari's "inferno", perceptually uniform, at equal steps
 INFERNO = ("#000004", "#280b53", "#65156e", "#9f2a63", "#d44842", "#f57d15", "#fac127", "#fcffa4")
@@ -34,28 +38,20 @@ ROW = 22  # px
 
 def heading(text: str) -> QLabel:
     """The small capitals above a section."""
-    label = QLabel(text.upper())
-    label.setObjectName("section")
-    label.setContentsMargins(0, GRID, 0, 0)
-    return label
+    made = label(text.upper(), "section")
+    made.setContentsMargins(0, GRID, 0, 0)
+    return made
 
 
-def quiet(text: str = "", name: str = "quiet") -> QLabel:
+def quiet(text: str = "") -> QLabel:
     """A wrapped line of explanation."""
-    label = QLabel(text, wordWrap=True)
-    label.setObjectName(name)
-    return label
+    return label(text, "quiet", wrap=True)
 
 
-def button(
-    text: str, name: str = "", *, switch: bool = False, primary: bool = False
-) -> QPushButton:
-    """A button; `name` says more than its text to those who hear it read."""
-    made = QPushButton(text)
-    made.setAccessibleName(name or text)
-    made.setCheckable(switch)
-    if primary:
-        made.setObjectName("primary")
+def switch(text: str, slot: Callable[[bool], object], tip: str = "") -> QPushButton:
+    """A button that stays down; the slot is told whether it is."""
+    made = button(text, lambda: slot(made.isChecked()), tip=tip)
+    made.setCheckable(True)
     return made
 
 
@@ -85,7 +81,7 @@ class Banner(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
-        self._label = quiet(name="warning")
+        self._label = label("", "warning", wrap=True)
         row = QHBoxLayout(self)
         row.setContentsMargins(GRID, GRID, GRID, GRID)
         row.addWidget(self._label)
@@ -195,3 +191,25 @@ def number(value: float | None) -> str:
     if value is None:
         return "\N{EN DASH}"
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+
+
+class Section(QWidget):
+    """A heading with widgets below it, for the work on one document at a time."""
+
+    def __init__(self, session: Session, title: str) -> None:
+        super().__init__()
+        self.session = session
+        self.work: VesselWork | None = None
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(GRID)
+        self.column.addWidget(heading(title))
+
+    def show_work(self, work: VesselWork | None) -> None:
+        """Show another document's vessels, or none."""
+        self.work = work
+        self.setEnabled(work is not None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the work as it is now."""

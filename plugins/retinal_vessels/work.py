@@ -12,6 +12,7 @@ from psygnal import Signal
 from gui.document import SegmentObject
 from gui.history import Step
 from plugins.retinal_vessels.export import COLOR
+from plugins.retinal_vessels.task import NAME
 from plugins.retinal_vessels.threshold import VESSEL, vessels
 from plugins.retinal_vessels.zones import REACH, Mark
 
@@ -47,10 +48,8 @@ class VesselWork:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.choices = Choices()
+        self.found: dict[str, Any] = {}  # what the model gave, but for labels and probability
         self.field_of_view: Array | None = None
-        self.warning = ""
-        self.model: dict[str, str] = {}
-        self.device = ""
         self.rows: tuple[Measurement, ...] = ()
         self.vessels: tuple[Vessel, ...] = ()
 
@@ -71,11 +70,23 @@ class VesselWork:
         found: Array = self.document.labels == (self.object_id or 256)
         return found
 
-    def accept(self, result: Mapping[str, Any]) -> None:
+    @property
+    def warning(self) -> str:
+        """What to doubt about the result."""
+        return self.found.get("warning") or ""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that found the vessels, "" before."""
+        return str(self.found.get("model", {}).get("name", ""))
+
+    def accept(self, result: Mapping[str, Any], seconds: float = 0.0) -> None:
         """Take over what the model found; corrections made before stay."""
-        self.field_of_view, self.warning = result["field_of_view"], result["warning"] or ""
-        self.model, self.device = result["model"], result["device"]
-        self._show(result["labels"], f"Find vessels ({self.model['name']})", result["probability"])
+        kept = ("field_of_view", "warning", "model", "device")
+        self.found = {name: result[name] for name in kept} | {"seconds": seconds}
+        self.field_of_view = result["field_of_view"]
+        self._show(result["labels"], f"Find vessels ({self.model})", result["probability"])
+        self.outdate()
 
     def set_threshold(self, threshold: float, smallest: int) -> None:
         """Cut the kept probability anew; all moves of the sliders in a row are one step."""
@@ -90,7 +101,13 @@ class VesselWork:
         """Show these measurements from now on."""
         self.rows, self.vessels = measured.rows, measured.vessels
         self.field_of_view = measured.field_of_view
+        self._publish(measured.rows)
         self.measured.emit()
+
+    def outdate(self) -> None:
+        """The vessels have changed, so that the measurements no longer hold."""
+        if self.object_id:
+            self._publish(None)
 
     def set_disc(self, disc: Disc) -> None:
         """Where the optic disc is."""
@@ -110,22 +127,25 @@ class VesselWork:
             marks.append(Mark(y, x, kind))
         self._choose(replace(self.choices, marks=tuple(marks)), f"Mark {kind or 'as neither'}")
 
-    def result(self) -> dict[str, Any]:
-        """What is exported: the corrected vessels and all that belongs to them."""
-        return {
-            "labels": self.mask.astype(np.uint8) * np.uint8(VESSEL),
-            "probability": self.document.probability,
-            "field_of_view": self.field_of_view,
-            "warning": self.warning,
-            "model": self.model,
-            "device": self.device,
-            "measurements": self.rows,
-        }
-
     def _show(self, labels: Array, title: str, probability: Array | None) -> None:
         self.document.set_ai_result(
             labels, [SegmentObject(VESSEL, OBJECT, COLOR)], title, probability
         )
+
+    def _publish(self, rows: tuple[Measurement, ...] | None) -> None:
+        """Leave with the document what an export writes, as `export.write` expects it."""
+        choices, document = self.choices, self.document
+        settings = {**self.settings, "model": self.model} if self.found else {}
+        document.results[NAME] = self.found | {
+            "names": {VESSEL: OBJECT},
+            "labels": document.labels,
+            "probability": document.probability,
+            "field_of_view": self.field_of_view,
+            "settings": settings,
+            "measurements": rows,
+            "disc": choices.disc,
+            "marks": choices.marks,
+        }
 
     def _choose(self, after: Choices, title: str) -> None:
         put = partial(self._put, self.choices), partial(self._put, after)

@@ -1,0 +1,165 @@
+"""Sections of the dock that find vessels: model, Run, Cancel, threshold."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QProgressBar, QSpinBox
+
+from gui.parts import button
+from gui.theme import GRID
+from inference import memory, weights
+from plugins.retinal_vessels.task import NAME, TASK
+from plugins.retinal_vessels.widget_parts import Banner, Section, quiet, row, slider
+
+if TYPE_CHECKING:
+    from gui.document import Document
+    from gui.session import Session
+    from inference.client import Job
+    from plugins.retinal_vessels.work import VesselWork
+
+
+class ModelSection(Section):
+    """Which model, Run, Cancel, progress."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Model")
+        self._jobs: dict[Document, Job] = {}
+        self.model = QComboBox()
+        self.model.setAccessibleName("Model")
+        self.about = quiet()
+        self.run_button = button("Find vessels", self.run, "primary")
+        self.cancel_button = button("Cancel", self.cancel, name="Cancel finding vessels")
+        self.bar = QProgressBar(textVisible=False)
+        self.bar.setAccessibleName("Progress")
+        self.note = quiet()
+        self.banner = Banner()
+        buttons = row(self.run_button, self.cancel_button)
+        for part in (self.model, self.about, buttons, self.bar, self.note, self.banner):
+            self.column.addWidget(part)
+        self._offer_models()
+        self.model.currentIndexChanged.connect(self.refresh)
+
+    def run(self) -> None:
+        """Find the vessels of the selected image; corrections made before stay."""
+        work = self.work
+        if work is None or work.document in self._jobs:
+            return
+        series = work.document.series
+        settings = {**work.settings, "model": self.model.currentData()}
+        if sentence := memory.check(TASK.estimate_bytes(series, settings)):
+            self.session.notices.tell(sentence, level="warning")
+        arrays, params = TASK.request(series, settings)
+        self._jobs[work.document] = self.session.jobs.submit(
+            TASK.entry,
+            arrays,
+            done=partial(self._done, work, perf_counter()),
+            failed=partial(self._failed, work),
+            progress=partial(self._progressed, work),
+            device=self.session.settings.now.device,
+            title=TASK.title,
+            **params,
+            measured=False,
+        )
+        self.bar.setRange(0, 0)
+        self.note.setText("")
+        self.refresh()
+
+    def cancel(self) -> None:
+        """Stop finding vessels in the selected image."""
+        if self.work is not None:
+            self.forget(self.work.document)
+        self.refresh()
+
+    def forget(self, document: Document) -> None:
+        """Stop what runs for a document."""
+        if job := self._jobs.pop(document, None):
+            job.cancel()
+
+    def refresh(self) -> None:
+        """Show what is chosen, what runs, and the warning."""
+        running = self.work is not None and self.work.document in self._jobs
+        self.about.setText(self.model.currentData(Qt.ItemDataRole.ToolTipRole) or "")
+        self.run_button.setEnabled(not running and self.model.currentData() is not None)
+        self.run_button.setText("Find vessels again" if self._found else "Find vessels")
+        self.cancel_button.setEnabled(running)
+        self.bar.setVisible(running)
+        self.note.setVisible(running)
+        self.banner.tell(self.work.warning if self.work else "")
+
+    @property
+    def _found(self) -> bool:
+        return self.work is not None and self.work.document.probability is not None
+
+    def _offer_models(self) -> None:
+        models = {info.name: info for info in weights.describe() if info.plugin == NAME}
+        choices = next(setting for setting in TASK.settings if setting.name == "model").choices
+        for name in (name for name in choices if name in models):
+            info = models[name]
+            self.model.addItem(f"{name.capitalize()}, version {info.version}", name)
+            self.model.setItemData(
+                self.model.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole
+            )
+        if not self.model.count():
+            self.model.addItem("No model is installed", None)
+
+    def _done(self, work: VesselWork, started: float, result: dict[str, Any]) -> None:
+        self._jobs.pop(work.document, None)
+        work.accept(result, perf_counter() - started)
+        self.refresh()
+
+    def _failed(self, work: VesselWork, error: BaseException) -> None:
+        self._jobs.pop(work.document, None)
+        self.session.notices.failed(error)
+        self.refresh()
+
+    def _progressed(self, work: VesselWork, done: int, total: int, note: str) -> None:
+        if work is self.work:
+            self.bar.setRange(0, total)
+            self.bar.setValue(done)
+            self.note.setText(note)
+
+
+class ThresholdSection(Section):
+    """Cuts the kept probability anew while the slider moves."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Result")
+        self.slider = slider("Threshold", 1, 99, 50)
+        self.threshold = QDoubleSpinBox(minimum=0.01, maximum=0.99, singleStep=0.01)
+        self.threshold.setAccessibleName("Threshold value")
+        self.smallest = QSpinBox(maximum=5000, suffix=" px")
+        self.smallest.setAccessibleName("Smallest island")
+        self.smallest.setSpecialValueText("keep all")
+        form = QFormLayout()
+        form.setSpacing(GRID)
+        form.addRow("Threshold", self.threshold)
+        form.addRow(self.slider)
+        form.addRow("Drop islands below", self.smallest)
+        self.column.addLayout(form)
+        self.slider.valueChanged.connect(lambda value: self.threshold.setValue(value / 100))
+        self.threshold.valueChanged.connect(self._cut)
+        self.smallest.valueChanged.connect(self._cut)
+
+    def refresh(self) -> None:
+        """Show the values in force."""
+        work = self.work
+        self.setEnabled(work is not None and work.document.probability is not None)
+        if work is None:
+            return
+        choices = work.choices
+        parts = self.slider, self.threshold, self.smallest
+        with ExitStack() as silence:
+            for part in parts:
+                silence.enter_context(QSignalBlocker(part))
+            self.slider.setValue(round(100 * choices.threshold))
+            self.threshold.setValue(choices.threshold)
+            self.smallest.setValue(choices.smallest)
+
+    def _cut(self) -> None:
+        if self.work is not None:
+            self.work.set_threshold(round(self.threshold.value(), 2), self.smallest.value())
