@@ -12,6 +12,7 @@ import typer
 
 from inference import logs, registry, weights
 from inference.cohort import run_all
+from inference.device import KNOWN, choose
 from inference.errors import UserError
 from inference.headless import Reader, Request, inputs_of
 from inference.version import VERSION
@@ -62,8 +63,6 @@ def _version(
 @program.command("tasks")
 def list_tasks() -> None:
     """List the tasks with their models, versions, licences, and the device they would use."""
-    from inference.device import choose
-
     device = choose("auto")
     rows = [("TASK", "TITLE", "MODEL", "VERSION", "LICENCE", "DEVICE")]
     for task in registry.tasks().values():
@@ -148,6 +147,8 @@ def _request(name: str, out: Path, device: str, settings: list[str] | None) -> R
         values = tasks[name].parse({key: value for key, _, value in pairs})
     except UserError as error:
         raise typer.BadParameter(str(error)) from error
+    if device not in KNOWN:
+        raise typer.BadParameter(f"there is no device {device}: choose from {', '.join(KNOWN)}.")
     return Request(tasks[name], values, out, device)
 
 

@@ -119,7 +119,8 @@ def to_itk(voxels: Array, geometry: Geometry) -> Any:
     """A SimpleITK image of a (z, y, x) or (y, x) array in patient coordinates, LPS mm."""
     import SimpleITK as sitk
 
-    image = sitk.GetImageFromArray(voxels if voxels.ndim > 2 else voxels[None])
+    numbers = voxels.view(np.uint8) if voxels.dtype == bool else voxels
+    image = sitk.GetImageFromArray(numbers if numbers.ndim > 2 else numbers[None])
     columns = geometry.affine[:3, 2::-1]  # of x, y, z
     spacing = np.linalg.norm(columns, axis=0)
     image.SetSpacing(spacing.tolist())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +18,7 @@ from inference.reading import require_memory
 from plugins.dicom.header import group, has_image, number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from pydicom import Dataset
 
@@ -102,12 +104,26 @@ def _decode_with_gdcm(path: Path) -> Array:
 
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
-    if not reader.Read():
-        raise ValueError("GDCM cannot read it")
+    with _silence():
+        if not reader.Read():
+            raise ValueError("GDCM cannot read it")
     image = reader.GetImage()
     depth = np.dtype(image.GetPixelFormat().GetScalarTypeAsString().lower())
     buffer: bytes = image.GetBuffer().encode("utf-8", "surrogateescape")
     return np.frombuffer(buffer, depth)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep from the console what GDCM's codecs write there while they try one after the other."""
+    with Path(os.devnull).open("w") as nowhere:
+        console = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(console, 2)
+            os.close(console)
 
 
 def _reshaped(path: Path, values: Array, shape: tuple[int, ...]) -> Array:

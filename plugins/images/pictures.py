@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 ROTATION_TAG = 0x0112
 PLAIN_MODES = ("L", "RGB", "I;16", "I;16B", "F")  # arrays that need no conversion
+DEEP_COLOUR, DEEP_GREY_ALPHA = (2, 6), 4  # colour types of PNG
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def read_picture(path: Path) -> Series:
     """A PNG, JPEG or BMP as (y, x) or (y, x, 3); raises UserError."""
-    stored, shown, notes = _decode_deep_png(path) if _is_deep_png(path) else _decode(path)
+    deep = _deep_png(path)
+    stored, shown, notes = _decode_deep_png(path) if deep in DEEP_COLOUR else _decode(path)
     shown, dropped = without_alpha(path, shown)
+    if deep == DEEP_GREY_ALPHA:
+        notes = (*notes, f"The 16 bits of {path.name} were reduced to 8.")
     return Series(
         shown, "image", "OT", (path,), rgb=shown.ndim == 3,
         sha256=sha256(stored), warnings=(*notes, *dropped),
@@ -88,13 +92,12 @@ def _plain(image: Image.Image) -> Array:
     return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
 
 
-def _is_deep_png(path: Path) -> bool:
-    """Whether it is a 16-bit PNG with more than one channel, which Pillow would cut to 8 bit."""
+def _deep_png(path: Path) -> int | None:
+    """The colour type of a 16-bit PNG with several channels, which Pillow would cut to 8 bit."""
     with path.open("rb") as file:
         head = file.read(26)
-    return (
-        head[:8] == PNG_SIGNATURE and len(head) == 26 and head[24] == 16 and head[25] in {2, 4, 6}
-    )
+    is_deep = head[:8] == PNG_SIGNATURE and len(head) == 26 and head[24] == 16
+    return head[25] if is_deep and head[25] in {*DEEP_COLOUR, DEEP_GREY_ALPHA} else None
 
 
 def _decode_deep_png(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
