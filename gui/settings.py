@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -83,7 +84,5 @@ class SettingsFile:
             self.problem = f"The settings could not be saved to {self.path}."
 
 
-def _read(path: Path) -> dict[str, object]:
-    import json
-
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+def _read(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -52,6 +52,10 @@ class StudyPanel(QWidget):
         studies.removed.connect(self._removed)
         studies.selected_changed.connect(self._selected)
 
+    def items(self) -> list[QTreeWidgetItem]:
+        """The rows of the open series, in the order of opening."""
+        return list(self._items.values())
+
     def hide_names(self, hidden: bool) -> None:
         """Show or hide who the patients are."""
         self._hidden = hidden

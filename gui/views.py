@@ -170,7 +170,7 @@ class Views(QWidget):
 
     def start_3d(self) -> None:
         """Render the volume."""
-        self._volume.start()
+        self.volume.start()
 
     def magnify(self, factor: float) -> None:
         """Zoom the active view about its middle."""
@@ -220,13 +220,13 @@ class Views(QWidget):
         """Follow the window's look."""
         for view in self._slices:
             view.set_background(theme.canvas)
-        self._volume.set_background(theme.canvas)
+        self.volume.set_background(theme.canvas)
 
     # --- inside ----------------------------------------------------------------------------
 
     def _build(self) -> None:
         self._slices = [SliceView(self) for _ in range(3)]
-        self._volume = VolumeView(self)
+        self.volume = VolumeView(self)
         self._active = self._slices[0]
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -234,7 +234,7 @@ class Views(QWidget):
         for view in self._slices:
             view.activated.connect(self._activate)
             view.maximise_asked.connect(self.toggle_maximised)
-        self._volume.maximise_asked.connect(self.toggle_maximised)
+        self.volume.maximise_asked.connect(self.toggle_maximised)
         self._arrange()
 
     def _activate(self, view: SliceView) -> None:
@@ -250,7 +250,7 @@ class Views(QWidget):
     def _arrange(self) -> None:
         """Give each view its plane and place; views out of sight hold nothing."""
         wanted = self._wanted()
-        for view in (*self._slices, self._volume):
+        for view in (*self._slices, self.volume):
             self._grid.removeWidget(view)
             view.setVisible(False)
         for number, view in enumerate(wanted):
@@ -268,7 +268,7 @@ class Views(QWidget):
             return [self._slices[0]]
         if self._maximised is not None:
             return [self._maximised]
-        return [*self._slices, self._volume]
+        return [*self._slices, self.volume]
 
     def _fill(self) -> None:
         """Connect the views to the document, and those in no use to nothing."""
@@ -280,4 +280,4 @@ class Views(QWidget):
             elif view.document is not document:
                 view.show_document(document, self._display_of(document), plane)
         volume = document if document and document.series.kind == "volume" else None
-        self._volume.show_document(volume, self._display_of(volume) if volume else None)
+        self.volume.show_document(volume, self._display_of(volume) if volume else None)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from gui.settings import RECENT_LIMIT, Settings, SettingsFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_changes_are_kept_and_announced(tmp_path: Path) -> None:
+    file = SettingsFile(tmp_path / "deep" / "settings.json")
+    heard: list[tuple[str, str]] = []
+    file.changed.connect(lambda now, old: heard.append((now.theme, old.theme)))
+    file.change(theme="light", shortcuts={"fit": "Ctrl+F"}, export_folder=tmp_path)
+    file.change(theme="light")
+    assert heard == [("light", "dark")]
+    again = SettingsFile(file.path).now
+    assert (again.theme, again.shortcuts, again.export_folder) == (
+        "light",
+        {"fit": "Ctrl+F"},
+        tmp_path,
+    )
+
+
+def test_the_folder_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMN_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("LIMN_THEME", "contrast")
+    file = SettingsFile()
+    assert file.path.parent == tmp_path
+    assert file.now.theme == "contrast"
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"theme": "pink"}', "[1]", "\x00"])
+def test_a_broken_file_gives_defaults_and_a_sentence(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(content)
+    file = SettingsFile(path)
+    assert file.now == Settings()
+    assert "settings.json" in file.problem
+
+
+def test_what_a_newer_version_wrote_is_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"theme": "light", "from_the_future": 1}))
+    file = SettingsFile(path)
+    assert file.now.theme == "light"
+    assert not file.problem
+
+
+def test_wrong_values_are_refused(tmp_path: Path) -> None:
+    file = SettingsFile(tmp_path / "settings.json")
+    with pytest.raises(ValidationError):
+        file.change(device="abacus")
+    assert file.now.device == "auto"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    file = SettingsFile(tmp_path / "file" / "settings.json")
+    file.change(theme="light")
+    assert file.now.theme == "light"
+    assert "could not be saved" in file.problem
+
+
+def test_recent_paths_are_few_and_each_once(tmp_path: Path) -> None:
+    file = SettingsFile(tmp_path / "settings.json")
+    for number in range(RECENT_LIMIT + 3):
+        file.remember(tmp_path / f"{number}.png")
+    file.remember(tmp_path / "9.png")
+    assert file.now.recent[0] == tmp_path / "9.png"
+    assert len(set(file.now.recent)) == len(file.now.recent) == RECENT_LIMIT
+    file.change(remember_recent=False, recent=())
+    file.remember(tmp_path / "1.png")
+    assert file.now.recent == ()
