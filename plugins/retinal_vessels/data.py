@@ -1,0 +1,194 @@
+"""Photographs with drawn vessels: reading, folds by patient, augmented crops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image as Photograph
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from plugins.retinal_vessels import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SETS = ("drive", "chase", "hrf")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One photograph of a set; `patient` groups what must not be split between folds."""
+
+    set: str
+    name: str
+    image: Path
+    vessels: Path
+    field_of_view: Path
+
+    @property
+    def patient(self) -> str:
+        """Whose eye it is: CHASE shows both eyes of each child."""
+        return self.name[:2] if self.set == "chase" else self.name
+
+
+def samples(folder: Path) -> list[Sample]:
+    """Return all photographs below `folder` (`<set>_train/<id>_image.*`), in a fixed order."""
+    found = []
+    for set_name in SETS:
+        for path in sorted((folder / f"{set_name}_train").glob("*_image.*")):
+            name = path.stem.removesuffix("_image")
+            masks = (path.with_name(f"{name}_{kind}.png") for kind in ("vessels", "fov"))
+            found.append(Sample(set_name, name, path, *masks))
+    return found
+
+
+def split(
+    every: Sequence[Sample], fold: int | None, folds: int, leave_out: str | None
+) -> tuple[list[Sample], list[Sample]]:
+    """Return (training, held out): by fold of patients, or a whole set, or nothing held out."""
+    held = [s for s in every if _is_held(s, every, fold, folds, leave_out)]
+    return [s for s in every if s not in held], held
+
+
+def _is_held(
+    sample: Sample, every: Sequence[Sample], fold: int | None, folds: int, leave_out: str | None
+) -> bool:
+    if leave_out is not None:
+        return sample.set == leave_out
+    if fold is None:
+        return False
+    patients = sorted({s.patient for s in every if s.set == sample.set})
+    return patients.index(sample.patient) % folds == fold
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return (y, x, 3) or (y, x) as stored."""
+    with Photograph.open(path) as file:
+        return np.asarray(file)
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Return (y, x): what was drawn."""
+    with Photograph.open(path) as file:
+        return np.asarray(file.convert("L")) > 127
+
+
+def load(sample: Sample) -> Tensor:
+    """Return (5, y, x) float32: normalised image, vessels, field of view.
+
+    The field of view is the one that the product finds, not the one that came with the data:
+    training sees exactly what a user's photograph will look like.
+    """
+    image = read_image(sample.image)
+    field_of_view = prepare.find_field_of_view(image)
+    vessels = read_mask(sample.vessels) & field_of_view
+    planes = [prepare.normalise(image, field_of_view), vessels[None], field_of_view[None]]
+    return torch.from_numpy(np.concatenate(planes).astype(np.float32))
+
+
+class Crops:
+    """Augmented batches as a function of the step: `crops(step)` is always the same batch."""
+
+    def __init__(self, loaded: Sequence[Tensor], batch: int, size: int, seed: int) -> None:
+        self.loaded = [_pyramid(planes) for planes in loaded]
+        self.batch = batch
+        self.size = size
+        self.seed = seed
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        """Return image (n, 3, y, x), vessels and field of view (n, 1, y, x), all float32."""
+        rng = np.random.default_rng((self.seed, step))
+        torch.manual_seed(int(rng.integers(2**31)))
+        chosen = rng.integers(len(self.loaded), size=self.batch)
+        crops = torch.stack([self._crop(self.loaded[i], rng) for i in chosen])
+        if rng.random() < 0.8:
+            crops = cut_mix(crops, rng)
+        image = recolour(crops[:, :3], rng) * crops[:, 4:]
+        return {
+            "image": image.contiguous(memory_format=torch.channels_last),
+            "vessels": crops[:, 3:4],
+            "field_of_view": (crops[:, 4:] > 0.5).float(),
+        }
+
+    def _crop(self, pyramid: tuple[Tensor, Tensor], rng: np.random.Generator) -> Tensor:
+        """Any scale, turn and flip in one bilinear lookup, centred within the field of view."""
+        zoom = 2 ** rng.uniform(-1, 1) if rng.random() < 0.8 else 1.0
+        level = int(zoom < 0.75)
+        planes = pyramid[level]
+        theta = _affine(planes, self.size, zoom * 2**level, rng)
+        grid = F.affine_grid(theta[None], [1, 5, self.size, self.size], align_corners=False)
+        return F.grid_sample(planes[None], grid, mode="bilinear", align_corners=False)[0]
+
+
+def _pyramid(planes: Tensor) -> tuple[Tensor, Tensor]:
+    return planes, F.avg_pool2d(planes[None], 2)[0]
+
+
+def _affine(planes: Tensor, size: int, zoom: float, rng: np.random.Generator) -> Tensor:
+    """Return the 2×3 matrix from the crop's to the image's coordinates in [-1, 1] (x, y)."""
+    height, width = planes.shape[1:]
+    inside = planes[4, ::8, ::8].nonzero()
+    row, column = (8 * inside[rng.integers(len(inside))] + 4).tolist()
+    stretch = 2 ** rng.uniform(-0.25, 0.25)
+    angle = rng.integers(4) * np.pi / 2 + np.deg2rad(rng.uniform(-20, 20))
+    flip = rng.choice([-1, 1])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    pixels = turn @ np.diag([flip * stretch, 1 / stretch]) * (size / 2 / zoom)
+    linear = pixels / np.array([[width / 2], [height / 2]])
+    centre = 0.85 * np.array([[column / width * 2 - 1], [row / height * 2 - 1]])
+    return torch.tensor(np.hstack([linear, centre]), dtype=torch.float32)
+
+
+def cut_mix(crops: Tensor, rng: np.random.Generator) -> Tensor:
+    """Paste a box of a quarter to three quarters of the side from the next crop of the batch."""
+    size = crops.shape[-1]
+    height, width = (int(size * rng.uniform(0.25, 0.75)) for _ in range(2))
+    top, left = rng.integers(size - height), rng.integers(size - width)
+    mixed = crops.clone()
+    box = (..., slice(top, top + height), slice(left, left + width))
+    mixed[box] = crops.roll(1, 0)[box]
+    return mixed
+
+
+def recolour(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Another camera: channel mixtures, contrast, gamma, uneven light, blur and noise."""
+    count = len(image)
+    mixed = torch.einsum("nij,njyx->niyx", torch.stack([_mixture(rng) for _ in image]), image)
+    shape = (count, 3, 1, 1)
+    gain = torch.exp(0.25 * torch.randn(shape)) * torch.exp(0.2 * torch.randn(count, 1, 1, 1))
+    curve, offset = 0.12 * torch.randn(shape), 0.25 * torch.randn(shape)
+    light = F.interpolate(0.25 * torch.randn(count, 6, 4, 4), image.shape[2:], mode="bilinear")
+    changed = mixed * gain * (1 + light[:, :3]) + curve * mixed * mixed.abs()
+    changed = changed + offset + light[:, 3:]
+    for index in range(count):
+        if rng.random() < 0.4:
+            changed[index] = blur(changed[index], rng.uniform(0.4, 1.6))
+    noise = 0.3 * torch.rand(shape) * (torch.rand(count, 1, 1, 1) < 0.5)
+    return (changed + noise * torch.randn_like(changed)).clamp(-4, 4)
+
+
+def _mixture(rng: np.random.Generator) -> Tensor:
+    """Mostly the channels with a little crosstalk; sometimes one grey or the green one alone."""
+    kind = rng.random()
+    if kind < 0.15:
+        return torch.tensor([[0.0, 1.0, 0.0]]).repeat(3, 1)
+    if kind < 0.35:
+        weights = torch.tensor(rng.dirichlet([1.0, 2.0, 0.5]), dtype=torch.float32)
+        return weights.repeat(3, 1)
+    return torch.eye(3) + 0.1 * torch.randn(3, 3)
+
+
+def blur(planes: Tensor, sigma: float) -> Tensor:
+    """Gaussian of `sigma` pixels on (channels, y, x)."""
+    radius = max(1, round(2.5 * sigma))
+    line = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    line = (line / line.sum()).view(1, 1, 1, -1)
+    stack = F.pad(planes[:, None], (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(stack, line), line.transpose(2, 3))[:, 0]

@@ -1,0 +1,83 @@
+"""From a photograph of any size to vessel probabilities, and what drove them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch  # noqa: TID253  the worker's side
+from torch.nn import functional as F  # noqa: N812, TID253
+
+from inference.fullgrad import full_gradient
+from inference.tiling import predict_tiled
+from plugins.retinal_vessels import prepare
+from plugins.retinal_vessels.model import STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from plugins.retinal_vessels.model import FSGNet
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Vessel probability (y, x) in [0, 1], 0 outside the field of view; what to doubt, or None."""
+
+    probability: NDArray[np.float32]
+    field_of_view: NDArray[np.bool_]
+    warning: str | None
+
+
+def predict(
+    network: FSGNet,
+    image: NDArray[np.generic],
+    device: str = "cpu",
+    tile: int = 1024,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Prediction:
+    """Find the vessels of an image (y, x) or (y, x, 3 or more) in tiles of `tile` pixels."""
+    field_of_view = prepare.find_field_of_view(image)
+    warning = prepare.fundus_warning(image, field_of_view)
+    planes = prepare.planes(image, field_of_view)
+    network = network.to(device, memory_format=torch.channels_last)
+
+    def run(part: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            values = torch.sigmoid(network(_to_device(part, device)))
+        result: NDArray[np.float32] = values[0].float().cpu().numpy()
+        return result
+
+    found = predict_tiled(
+        run, planes.values, (tile, tile), multiple=STRIDE, overlap=0.125, progress=progress
+    )[0]
+    return Prediction(planes.back(found) * field_of_view, field_of_view, warning)
+
+
+def explain(
+    network: FSGNet,
+    image: NDArray[np.generic],
+    region: NDArray[np.generic],
+    device: str = "cpu",
+) -> NDArray[np.float32]:
+    """Return what drove the vessel logits of `region` (y, x): FullGrad in [0, 1], (y, x)."""
+    planes = prepare.planes(image, prepare.find_field_of_view(image))
+    network = network.to(device, memory_format=torch.channels_last)
+    chosen = _padded(torch.from_numpy(planes.forward(region != 0))[None, None])
+    saliency = full_gradient(
+        network, _padded(_to_device(planes.values, device)), chosen.to(device) > 0.5
+    )
+    height, width = planes.values.shape[1:]
+    return planes.back(saliency.cpu().numpy()[:height, :width])
+
+
+def _to_device(part: NDArray[np.float32], device: str) -> torch.Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(part))[None].to(device)
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def _padded(x: torch.Tensor) -> torch.Tensor:
+    height, width = x.shape[2:]
+    return F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE))

@@ -1,0 +1,262 @@
+"""Before and after the network: field of view, plausibility, normalisation, working scale.
+
+Shared by task, training and evaluation; no torch here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image as Picture
+from scipy import ndimage
+from skimage.feature import hessian_matrix, hessian_matrix_eigvals
+from skimage.morphology import convex_hull_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Photograph = NDArray[np.generic]
+    """(y, x) or (y, x, 3 or more); any integer or float type."""
+    Plane = NDArray[np.float32]
+    Mask = NDArray[np.bool_]
+
+SMALL = 256
+"""Light varies slowly: it is measured at about this diameter of the field of view, in pixels."""
+
+DIAMETERS = (480, 1400)
+"""The network sees fields of view between these diameters, in pixels; others are resized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """What the network sees, (3, y, x), and where that lies in the photograph."""
+
+    values: Plane
+    box: tuple[slice, slice]
+    shape: tuple[int, int]
+
+    def forward(self, mask: Mask) -> Plane:
+        """Bring a mask of the photograph's size to the network's, as shares of pixels."""
+        height, width = self.values.shape[1:]
+        return _resized(mask[self.box].astype(np.float32), (height, width))
+
+    def back(self, values: Plane) -> Plane:
+        """Bring a map of the network's size to the photograph's; 0 around the box."""
+        result = np.zeros(self.shape, np.float32)
+        rows, columns = self.box
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        result[self.box] = np.clip(_resized(values, size), 0, 1)
+        return result
+
+
+def planes(image: Photograph, field_of_view: Mask) -> Planes:
+    """Cut to the field of view, bring it to a scale that the network knows, normalise."""
+    box = bounding_box(field_of_view)
+    colour, inside = as_colour(image, box), field_of_view[box]
+    found = max(inside.shape)
+    scale = float(np.clip(found, *DIAMETERS)) / found
+    if scale != 1:
+        size = (max(1, round(inside.shape[0] * scale)), max(1, round(inside.shape[1] * scale)))
+        colour = np.stack([_resized(colour[..., c], size) for c in range(3)], axis=-1)
+        inside = _resized(inside.astype(np.float32), size) > 0.5
+    return Planes(normalise(colour, inside), box, field_of_view.shape)
+
+
+def as_colour(image: Photograph, box: tuple[slice, slice] | None = None) -> Plane:
+    """Return (y, x, 3) in [0, 1] by the type's range; floats above 1 by their maximum."""
+    top = _top(image)
+    part = image if box is None else image[box]
+    if part.ndim == 2 or part.shape[2] < 3:
+        part = np.repeat(part.reshape(*part.shape[:2], -1)[..., :1], 3, axis=2)
+    colour: Plane = part[..., :3].astype(np.float32)
+    colour *= np.float32(1 / top)
+    return colour if image.dtype.kind in "bu" else np.clip(np.nan_to_num(colour), 0, 1)
+
+
+def _top(image: Photograph) -> float:
+    """White: 12-bit cameras store their values in 16 bits."""
+    if image.dtype == np.bool_:
+        return 1.0
+    if image.dtype == np.uint16 and image.max() < 4096:
+        return 4095.0
+    if np.issubdtype(image.dtype, np.integer):
+        return float(np.iinfo(image.dtype).max)
+    return max(float(np.nanmax(image)), 1.0)
+
+
+def find_field_of_view(image: Photograph) -> Mask:
+    """Return the lit area of a photograph (y, x); the whole frame where there is no dark border.
+
+    The four corners show how black the border is: no threshold is taken for granted.
+    """
+    brightest = image if image.ndim == 2 else image[..., :3].max(axis=2)
+    factor = -(-max(brightest.shape) // 600)
+    small = ndimage.median_filter(_reduced(brightest.astype(np.float32), factor), 3)
+    lit = _lit(small).astype(np.float32)
+    return _enlarged(lit, factor, brightest.shape) > 0.5
+
+
+def _lit(brightest: Plane) -> Mask:
+    black, bright = _border_level(brightest), float(np.percentile(brightest, 95))
+    everything = np.ones(brightest.shape, dtype=bool)
+    if black > 0.4 * bright:
+        return everything
+    lit = brightest > black + 0.12 * (bright - black)
+    lit = ndimage.binary_fill_holes(ndimage.binary_opening(lit, iterations=3))
+    regions, count = ndimage.label(lit)
+    if count == 0:
+        return everything
+    hull: Mask = convex_hull_image(regions == 1 + np.argmax(np.bincount(regions.ravel())[1:]))
+    return hull
+
+
+def _border_level(brightest: Plane) -> float:
+    size = max(2, min(brightest.shape) // 40)
+    ends = (slice(None, size), slice(-size, None))
+    return float(np.median([np.median(brightest[y, x]) for y in ends for x in ends]))
+
+
+def bounding_box(field_of_view: Mask) -> tuple[slice, slice]:
+    """Return the rows and columns that hold the field of view; all of them if it is empty."""
+    if not field_of_view.any():
+        return (slice(0, field_of_view.shape[0]), slice(0, field_of_view.shape[1]))
+    rows, columns = (np.flatnonzero(field_of_view.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def normalise(image: Photograph, field_of_view: Mask) -> Plane:
+    """Return (3, y, x): each channel minus its local mean, over its local deviation, in [-4, 4].
+
+    Cameras differ in colour, exposure and vignetting; what is left after this differs far less.
+    Means and deviations look at the field of view only; outside it the result is 0.
+    """
+    colour = as_colour(image)
+    rows, columns = bounding_box(field_of_view)
+    longest = max(rows.stop - rows.start, columns.stop - columns.start)
+    factor = max(1, round(longest / SMALL))
+    inside = field_of_view.astype(np.float32)
+    weight = _smooth(inside, factor) + 1e-6
+    channels = [_standardised(colour[..., c] * inside, weight, factor) for c in range(3)]
+    return np.stack(channels) * inside
+
+
+def _standardised(channel: Plane, weight: Plane, factor: int) -> Plane:
+    mean = _smooth(channel, factor) / weight
+    variance = np.maximum(_smooth(channel**2, factor) / weight - mean**2, 0)
+    inside = weight > 0.5
+    typical = np.sqrt(np.median(variance[inside])) if inside.any() else 0.0
+    deviation = np.sqrt(variance + (0.5 * typical) ** 2 + (0.5 / 255) ** 2)
+    low, spread = (_enlarged(x, factor, channel.shape) for x in (mean, deviation))
+    return np.minimum(np.maximum((channel - low) / spread, -4), 4)
+
+
+def _smooth(channel: Plane, factor: int) -> Plane:
+    smooth: Plane = ndimage.gaussian_filter(
+        _reduced(channel, factor), SMALL / 20, mode="constant", truncate=3
+    )
+    return smooth
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a photograph looks like; each number means little alone."""
+
+    colour: float
+    """Mean distance between the brightest and the darkest channel, in [0, 1]."""
+    red: float
+    """Red over green, mean."""
+    yellow: float
+    """Green over blue, mean."""
+    round: float
+    """Dice of the field of view with a disc that the frame may cut; 0 without a dark border."""
+    shade: float
+    """Dark (5th percentile) over medium brightness."""
+    grain: float
+    """Deviation of the finest detail in the normalised green channel."""
+    lines: float
+    """Strength of dark lines of a vessel's calibre, 97th percentile."""
+
+
+def fundus_warning(image: Photograph, field_of_view: Mask) -> str | None:
+    """Return why this may be no fundus photograph, as one sentence; None if it looks like one."""
+    doubt = _doubt(_looks(image, field_of_view))
+    if doubt is None:
+        return None
+    return f"This may not be a fundus photograph ({doubt}): do not rely on the vessels shown."
+
+
+def _doubt(looks: Looks) -> str | None:
+    strict = 1.0 if looks.round > 0.95 else 1.2
+    if looks.grain > 0.6:
+        return "it is mostly noise or fine print"
+    if looks.shade < 0.3:
+        return "its light is too uneven"
+    if looks.lines < 0.03:
+        return "it shows no lines like vessels"
+    if looks.colour < 0.05 and looks.round < 0.985:
+        return "it is grey without a round, dark border"
+    if looks.colour >= 0.05 and (looks.red < 1.15 * strict or looks.yellow < 1.1 * strict):
+        return "its colours are not those of a retina"
+    return None
+
+
+def _looks(image: Photograph, field_of_view: Mask) -> Looks:
+    box = bounding_box(field_of_view)
+    factor = max(1, round(max(field_of_view[box].shape) / (2 * SMALL)))
+    whole = as_colour(image, box)
+    colour = np.stack([_reduced(whole[..., c], factor) for c in range(3)], axis=-1)
+    shape = _reduced(field_of_view[box].astype(np.float32), factor) > 0.5
+    core = ndimage.binary_erosion(shape, iterations=10)
+    core = core if core.any() else np.ones_like(shape)
+    red, green, blue = colour[core].mean(axis=0) + 1e-3
+    light = np.percentile(colour[core].max(axis=1), [5, 50]) + 1e-3
+    normal = normalise(colour, shape)[1]
+    return Looks(
+        colour=float(np.ptp(colour[core], axis=1).mean()),
+        red=float(red / green),
+        yellow=float(green / blue),
+        round=0.0 if field_of_view.all() else _roundness(shape),
+        shade=float(light[0] / light[1]),
+        grain=float((normal - ndimage.gaussian_filter(normal, 1))[core].std()),
+        lines=_dark_lines(normal, core),
+    )
+
+
+def _roundness(shape: Mask) -> float:
+    height, width = shape.shape
+    y, x = np.ogrid[:height, :width]
+    radius = max(height, width) / 2
+    disc = (y - (height - 1) / 2) ** 2 + (x - (width - 1) / 2) ** 2 <= radius**2
+    return float(2 * (disc & shape).sum() / (disc.sum() + shape.sum()))
+
+
+def _dark_lines(normal: Plane, core: Mask) -> float:
+    hessian = hessian_matrix(normal, sigma=2, order="rc", use_gaussian_derivatives=False)
+    across, along = hessian_matrix_eigvals(hessian)
+    lines = np.where((across > 0) & (np.abs(along) < 0.5 * across), across, 0)
+    return float(np.percentile(lines[core], 97))
+
+
+def _reduced(channel: Plane, factor: int) -> Plane:
+    """Mean of blocks of `factor` pixels; those at the end may be smaller."""
+    return np.asarray(Picture.fromarray(np.ascontiguousarray(channel)).reduce(factor))
+
+
+def _enlarged(small: Plane, factor: int, shape: tuple[int, ...]) -> Plane:
+    """The opposite of `_reduced`, bilinear."""
+    if factor == 1:
+        return small
+    height, width = shape
+    box = (0, 0, width / factor, height / factor)
+    picture = Picture.fromarray(np.ascontiguousarray(small))
+    return np.asarray(picture.resize((width, height), Picture.Resampling.BILINEAR, box))
+
+
+def _resized(channel: Plane, size: tuple[int, int]) -> Plane:
+    """Bilinear to (y, x) pixels, smoothed first where that is fewer."""
+    if channel.shape == size:
+        return channel
+    picture = Picture.fromarray(np.ascontiguousarray(channel))
+    return np.asarray(picture.resize(size[::-1], Picture.Resampling.BILINEAR))
