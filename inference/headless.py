@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from inference import memory, registry, weights
-from inference.client import WorkerClient
+from inference.client import WorkerClient, WorkerCrashed
 from inference.errors import UserError
 from inference.shared import SharedArray
 from inference.version import VERSION
@@ -60,10 +60,15 @@ class Reader:
 
     def read(self, path: Path) -> list[Series]:
         """`reading.read`; raises UserError."""
+        if self._client.state == "stopped":  # several damaged files in a row are no reason to end
+            self._client.restart()
         job = self._client.submit(
             "inference.reading:read_job", path=str(path.absolute()), title=path.name
         )
-        found: list[Series] = job.result()
+        try:
+            found: list[Series] = job.result()
+        except WorkerCrashed as error:
+            raise UserError(f"{path.name} made its decoder fail: the file is damaged.") from error
         return found
 
     def close(self) -> None:
