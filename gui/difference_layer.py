@@ -34,7 +34,8 @@ class DifferenceLayer:
         scale: tuple[float, float],
     ) -> None:
         self._document, self._display, self._cut, self._part = document, display, cut, part
-        self.layer = Labels(np.zeros(cut(document.labels).shape, np.uint8), scale=scale)
+        blank = np.zeros(cut(document.labels).shape, np.uint8)
+        self.layer = Labels(blank, scale=scale, name="Differences")
         hidden: dict[int | None, str] = {None: "transparent", 0: "transparent"}
         self.layer.colormap = DirectLabelColormap(color_dict=hidden | COLORS)
         self.layer.opacity = 0.85
