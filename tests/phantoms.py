@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     CTImageStorage,
     ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    SecondaryCaptureImageStorage,
     XRayAngiographicImageStorage,
     generate_uid,
 )
@@ -127,6 +132,21 @@ def angiogram(path: Path, frames: Array, **elements: Any) -> Path:
     """A multi-frame XA file."""
     dataset = dicom(path, XRayAngiographicImageStorage, Modality="XA", **elements)
     set_pixels(dataset, frames, 12)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def aborting(path: Path) -> Path:
+    """A damaged JPEG in a DICOM file, on which GDCM ends its whole process."""
+    jpeg = BytesIO()
+    Image.effect_noise((64, 64), 60).save(jpeg, "JPEG")
+    damaged = bytearray(jpeg.getvalue())
+    damaged[2] = 0xA9  # of the marker after the start of the image
+    dataset = dicom(path, SecondaryCaptureImageStorage, Modality="OT")
+    set_pixels(dataset, np.zeros((64, 64), np.uint8))
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.PixelData = encapsulate([bytes(damaged)])
+    dataset["PixelData"].VR = "OB"
     dataset.save_as(path, enforce_file_format=True)
     return path
 
