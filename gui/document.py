@@ -235,8 +235,11 @@ class Document:
         result = labels if same.all() else table[labels]
         others = np.ones(256, bool)
         others[table] = False
-        if any(others[i] for i in self.objects):
-            result = np.where((result == 0) & others[ai], ai, result)
+        kept = Box.of(ai) if any(others[i] for i in self.objects) else None
+        if kept is not None:
+            result, place = result.copy(), kept.slices
+            stays = (result[place] == 0) & others[ai[place]]
+            np.copyto(result[place], ai[place], where=stays)
         return VoxelEdit.of(ai, Box.whole(self.shape), result, "")
 
     def _run_ai(self, edit: VoxelEdit) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from inference.box import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     Indices = NDArray[np.integer]
 
 
+SLAB = 1 << 18  # voxels
 _NO_INDEX, _NO_LABEL = np.empty(0, np.uint32), np.empty(0, np.uint8)
 _NO_RUNS = (_NO_INDEX, _NO_INDEX, _NO_LABEL, _NO_LABEL)
 
@@ -37,21 +40,14 @@ class VoxelEdit:
     @classmethod
     def of(cls, labels: Labels, box: Box, values: Labels, title: str) -> VoxelEdit:
         """What it takes to turn `labels` inside `box` into `values` (of the shape of the box)."""
-        current = labels[box.slices]
-        changed = current != values
-        tight = Box.of(changed)
-        if tight is None:
+        slabs = [_slab_runs(labels, slab, values[part]) for slab, part in _slabs(box)]
+        found = [slab for slab in slabs if slab is not None]
+        if not found:
             return cls(title, labels.shape, Box(box.start, box.start), *_NO_RUNS)
-        place, found = tight.slices, tight.shifted(box.start)
-        code = np.zeros(
-            (*tight.shape[:-1], tight.shape[-1] + 1), np.uint16
-        )  # no run over a row end
-        code[..., :-1] = (current[place].astype(np.uint16) << 8 | values[place]) * changed[place]
-        first, lengths, codes = _runs(code.reshape(-1))
-        corner = np.unravel_index(first, code.shape)
-        at = tuple(c + f for c, f in zip(corner, found.start, strict=True))
-        starts = np.ravel_multi_index(at, labels.shape)
-        return cls(title, labels.shape, found, *_compact(starts, lengths, codes))
+        boxes, *columns = zip(*found, strict=True)
+        starts, lengths, codes = (np.concatenate(column) for column in columns)
+        around = reduce(Box.union, boxes)
+        return cls(title, labels.shape, around, *_compact(starts, lengths, codes))
 
     @classmethod
     def painted(
@@ -125,6 +121,33 @@ class VoxelEdit:
         lengths = np.diff(first, append=len(index))
         runs = _compact(index[first], lengths, code[first])
         return VoxelEdit(self.title, self.shape, self.box, *runs)
+
+
+def _slabs(box: Box) -> Iterator[tuple[Box, slice]]:
+    """A box in pieces along its first axis, of a size that stays in the processor's cache."""
+    thick = max(1, SLAB // max(1, math.prod(box.shape[1:])))
+    for first in range(0, box.shape[0], thick):
+        last = min(first + thick, box.shape[0])
+        start = (box.start[0] + first, *box.start[1:])
+        yield Box(start, (box.start[0] + last, *box.stop[1:])), slice(first, last)
+
+
+def _slab_runs(
+    labels: Labels, box: Box, values: Labels
+) -> tuple[Box, Indices, Indices, NDArray[np.uint16]] | None:
+    """The box, starts, lengths and codes (old label times 256 plus new) of what changes."""
+    current = labels[box.slices]
+    changed = current != values
+    tight = Box.of(changed)
+    if tight is None:
+        return None
+    place, found = tight.slices, tight.shifted(box.start)
+    code = np.zeros((*tight.shape[:-1], tight.shape[-1] + 1), np.uint16)  # no run over a row end
+    code[..., :-1] = (current[place].astype(np.uint16) << 8 | values[place]) * changed[place]
+    first, lengths, codes = _runs(code.reshape(-1))
+    corner = np.unravel_index(first, code.shape)
+    at = tuple(c + f for c, f in zip(corner, found.start, strict=True))
+    return found, np.ravel_multi_index(at, labels.shape), lengths, codes
 
 
 def _runs(code: NDArray[np.uint16]) -> tuple[Indices, Indices, NDArray[np.uint16]]:
