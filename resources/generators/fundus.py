@@ -73,7 +73,7 @@ def _fundus(rng: np.random.Generator) -> Floats:
     from_centre = np.hypot(y - CENTRE[0], x - CENTRE[1]) / RADIUS
     from_macula = np.hypot(y - MACULA[0], x - MACULA[1])
     lamp = 1 - 0.42 * from_centre**2.2 + 0.08 * (x - CENTRE[1]) / RADIUS
-    choroid = 0.05 * smooth_noise(rng, y.shape, 22) + 0.035 * smooth_noise(rng, y.shape, 6)
+    choroid = 0.035 * smooth_noise(rng, y.shape, 26) + 0.012 * smooth_noise(rng, y.shape, 6)
     light = np.stack([lamp * part for part in (0.70, 0.255, 0.085)], axis=-1)
     light *= 1 + choroid[..., None] * (0.7, 1.2, 1.0)
     pigment = 0.5 * np.exp(-((from_macula / 58) ** 2)) + 0.16 * np.exp(-((from_macula / 120) ** 2))
