@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from gui.difference_layer import DifferenceLayer
@@ -14,56 +13,47 @@ from gui.difference_layer import DifferenceLayer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from napari.components import ViewerModel
+    from napari.layers import Labels
     from numpy.typing import NDArray
 
     from gui.display import Display
     from gui.document import Document, SegmentObject
+    from gui.layer_shelf import LayerShelf
     from gui.planes import Plane
     from inference.box import Box
 
 MOST_VOXELS = 20_000  # changed in place; more are replaced as a whole, which is quicker
 AI_COLOR = "#ffffff"
-HEAT_COLORS = "inferno"
 
 
 class SliceLayers:
-    """Keeps the layers of a 2D viewer at one slice of a document, redrawing only what changed."""
+    """Keeps a viewer at one slice of a document, redrawing only what changed."""
 
     def __init__(
-        self, viewer: ViewerModel, document: Document, display: Display, plane: Plane
+        self, shelf: LayerShelf, document: Document, display: Display, plane: Plane
     ) -> None:
         self.document, self.display, self.plane = document, display, plane
         self.index = self._wanted_index()
-        scale = (document.scale[plane.down], document.scale[plane.right])
-        image, rgb = self.cut(document.image), document.series.rgb
-        self._image = Image(
-            image, rgb=rgb, scale=scale, contrast_limits=(0, 255), interpolation2d="linear"
-        )
-        self._heat = Image(
-            np.zeros(image.shape[:2], np.float32), scale=scale, colormap=HEAT_COLORS,
-            contrast_limits=(0, 1), blending="additive", visible=False,
-        )  # fmt: skip
+        self._shelf, self._scale = shelf, (document.scale[plane.down], document.scale[plane.right])
+        self._mask: Labels | None = None
+        self._ai: Labels | None = None
+        self._difference: DifferenceLayer | None = None
         self._heat_data: NDArray[Any] | None = None
-        self._mask = Labels(self.cut(document.labels).copy(), scale=scale)
-        self._ai = Labels(np.zeros(image.shape[:2], np.uint8), scale=scale, visible=False)
-        self._ai.contour = 1
-        self._difference = DifferenceLayer(document, display, self.cut, self._flat, scale)
+        self._image = shelf.image(document.image.dtype, document.series.rgb)
+        self._put(self._image, document.image)
         self._links: list[tuple[Any, Callable[..., Any]]] = []
-        self._restyle()
-        self._recolor()
         self._level()
-        layers = self._image, self._heat, self._mask, self._difference.layer, self._ai
-        for layer in layers:
-            viewer.layers.append(layer)
-        viewer.layers.selection.clear()
+        self._restyle()
+        self._compare()
+        self._image.visible = True
         self._follow()
 
     def close(self) -> None:
         """Stop following the document."""
         for signal, slot in self._links:
             signal.disconnect(slot)
-        self._difference.close()
+        self._drop_difference()
+        self._shelf.park()
 
     def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         """This slice of an array over the document's axes, a view."""
@@ -73,17 +63,18 @@ class SliceLayers:
 
     def show_heat(self, heat: NDArray[Any] | None) -> None:
         """Lay an array (over the spatial axes, 0 to 1) over the image; None takes it away."""
-        self._heat_data = heat
-        self._heat.visible = heat is not None
         if heat is not None:
-            self._heat.data = self.cut(heat)
+            self._put(self._shelf.heat(), heat)
+        if heat is not None or self._heat_data is not None:
+            self._shelf.heat().visible = heat is not None
+        self._heat_data = heat
 
     def _follow(self) -> None:
         document, events = self.document, self.display.events
         self._links = [
             (document.labels_changed, self._labels_changed),
             (document.ai_changed, self._ai_changed),
-            (document.objects_changed, self._recolor),
+            (document.objects_changed, self._restyle),
             (events.position, self._moved),
             (events.window, self._level),
             (events.inverted, self._level),
@@ -91,6 +82,7 @@ class SliceLayers:
             (events.outlined, self._restyle),
             (events.mask_shown, self._restyle),
             (events.ai_shown, self._restyle),
+            (events.difference_shown, self._compare),
         ]
         for signal, slot in self._links:
             signal.connect(slot)
@@ -99,13 +91,17 @@ class SliceLayers:
         return 0 if self.plane.slicing is None else round(self.display.position[self.plane.slicing])
 
     def _moved(self) -> None:
-        if self.index != (index := self._wanted_index()):
-            self.index = index
-            self._image.data = self.cut(self.document.image)
+        if self.index == (index := self._wanted_index()):
+            return
+        self.index = index
+        self._image.data = self.cut(self.document.image)
+        if self._mask is not None:
             self._mask.data = self.cut(self.document.labels).copy()
-            if self._heat_data is not None:
-                self._heat.data = self.cut(self._heat_data)
-            self._fill_ai()
+        if self._ai is not None and self.document.ai_labels is not None:
+            self._ai.data = self.cut(self.document.ai_labels).copy()
+        if self._heat_data is not None:
+            self._shelf.heat().data = self.cut(self._heat_data)
+        if self._difference is not None:
             self._difference.fill()
 
     def _level(self) -> None:
@@ -115,29 +111,66 @@ class SliceLayers:
             self._image.colormap = "gray_r" if self.display.inverted else "gray"
 
     def _restyle(self) -> None:
-        display = self.display
-        self._mask.opacity = 1.0 if display.outlined else display.opacity
-        self._mask.contour = int(display.outlined)
-        self._mask.visible = display.mask_shown
-        if display.ai_shown != self._ai.visible:
-            self._ai.visible = display.ai_shown
-            self._fill_ai()
+        """Show the mask and the AI's outline as the user wants them, if there is any."""
+        display, objects = self.display, self.document.objects.values()
+        self._mask = self._shown(
+            "mask", self._mask, display.mask_shown and bool(objects), self.document.labels
+        )
+        if self._mask is not None:
+            _set(self._mask, "opacity", 1.0 if display.outlined else display.opacity)
+            _set(self._mask, "contour", int(display.outlined))
+            _set(self._mask, "colormap", colormap(objects))
+        self._ai = self._shown("ai", self._ai, display.ai_shown, self.document.ai_labels)
+        if self._ai is not None:
+            _set(self._ai, "contour", 1)
+            white = colormap(replace(item, color=AI_COLOR) for item in objects)
+            _set(self._ai, "colormap", white)
 
-    def _recolor(self) -> None:
-        objects = self.document.objects.values()
-        self._mask.colormap = colormap(objects)
-        self._ai.colormap = colormap(replace(item, color=AI_COLOR) for item in objects)
+    def _shown(
+        self, place: str, now: Labels | None, wanted: bool, labels: NDArray[np.uint8] | None
+    ) -> Labels | None:
+        """The layer for these labels, filled when it appears; None while it is not wanted."""
+        if wanted and labels is not None:
+            if now is None:
+                now = self._shelf.labels(place)
+                self._put(now, labels)
+                now.visible = True
+            return now
+        if now is not None:
+            now.visible = False
+        return None
+
+    def _compare(self) -> None:
+        if not self.display.difference_shown:
+            self._drop_difference()
+        elif self._difference is None:
+            self._difference = DifferenceLayer(
+                self.document, self.display, self.cut, self._flat, self._scale
+            )
+            self._shelf.insert("difference", self._difference.layer)
+
+    def _drop_difference(self) -> None:
+        if self._difference is not None:
+            self._difference.close()
+            self._shelf.remove("difference")
+            self._difference = None
 
     def _labels_changed(self, box: Box) -> None:
-        _update(self._mask, self.cut(self.document.labels), self._flat(box))
+        if self._mask is not None:
+            _update(self._mask, self.cut(self.document.labels), self._flat(box))
 
     def _ai_changed(self, box: Box) -> None:
-        if self._ai.visible and self._flat(box) is not None:
-            self._fill_ai()
-
-    def _fill_ai(self) -> None:
-        if self._ai.visible and self.document.ai_labels is not None:
+        if self.document.ai_labels is None:
+            return
+        if self._ai is None:
+            self._restyle()
+        elif self._flat(box) is not None:
             self._ai.data = self.cut(self.document.ai_labels).copy()
+
+    def _put(self, layer: Any, array: NDArray[Any]) -> None:
+        """Show this slice of an array; labels get a copy of their own, to be changed in parts."""
+        layer.scale = self._scale
+        layer.data = self.cut(array) if layer is self._image else self.cut(array).copy()
 
     def _flat(self, box: Box) -> tuple[slice, slice] | None:
         """The part of a box in this slice, None if there is none."""
@@ -152,6 +185,12 @@ def colormap(objects: Iterable[SegmentObject]) -> DirectLabelColormap:
     colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     colors |= {item.id: item.color for item in objects if item.visible}
     return DirectLabelColormap(color_dict=colors)
+
+
+def _set(layer: Labels, name: str, value: Any) -> None:
+    """Set a property if it differs, as napari draws anew even where nothing changed."""
+    if getattr(layer, name) != value:
+        setattr(layer, name, value)
 
 
 def _update(layer: Labels, labels: NDArray[np.uint8], where: tuple[slice, slice] | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QHBoxLayout, QSlider, QWidget
@@ -57,9 +58,9 @@ class SliceView(QWidget):
         from gui.slice_layers import SliceLayers
 
         self.clear()
-        self._make_canvas()
+        self.prepare()
         self.plane, self.document, self._display = plane, document, display
-        self._layers = SliceLayers(self._viewer, document, display, plane)
+        self._layers = SliceLayers(self._shelf, document, display, plane)
         sign = "up" if plane.upward else "down"
         self._viewer.scene.camera.orientation2d = (sign, "right")
         self._glass.setAccessibleName(f"{plane.name} view".strip())
@@ -72,10 +73,16 @@ class SliceView(QWidget):
         if self._layers is not None:
             self._layers.close()
             self._display.events.disconnect(self._refresh)
-            self._viewer.layers.clear()
         self._layers = self.document = self.plane = None
         self._slider.hide()
         self._glass.show_scene(Scene())
+
+    def prepare_layers(self) -> None:
+        """Make the layers that most documents need."""
+        self.prepare()
+        self._shelf.image(np.dtype(np.uint8), True)
+        self._shelf.image(np.dtype(np.int16), False)
+        self._shelf.labels("mask")
 
     def show_heat(self, heat: NDArray[Any] | None) -> None:
         """Lay a map over the image, None takes it away."""
@@ -176,6 +183,9 @@ class SliceView(QWidget):
         self._slider.setAccessibleName("Slice")
         self._slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._slider.valueChanged.connect(self.go)
+        kept = self._slider.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # so that the canvas keeps its size
+        self._slider.setSizePolicy(kept)
         self._slider.hide()
         row.addWidget(self._slider)
         self._glass = Glass(self._area)
@@ -184,12 +194,15 @@ class SliceView(QWidget):
         self._area.installEventFilter(self)
         self._fitted = True
 
-    def _make_canvas(self) -> None:
+    def prepare(self) -> None:
+        """Make the canvas; takes 0.1 s or more, so best done before it is needed."""
         if self._viewer is not None:
             return
         from gui.canvas import make_canvas
+        from gui.layer_shelf import LayerShelf
 
         self._viewer, self._canvas, _ = make_canvas(self._area)
+        self._shelf = LayerShelf(self._viewer)
         self._canvas.setGeometry(self._area.rect())
         self._canvas.show()
         self._glass.raise_()

@@ -14,7 +14,7 @@ from gui.slice_view import SliceView
 from gui.volume_view import VolumeView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,6 +45,7 @@ class Views(QWidget):
         self._displays: dict[Document, Display] = {}
         self.annotated = True
         self._maximised: QWidget | None = None
+        self._placed: list[QWidget] | None = None
         self._build()
 
     # --- documents ---------------------------------------------------------------------------
@@ -141,6 +142,14 @@ class Views(QWidget):
         """Paint texts, tool and marks again, such as after a tool's path grew."""
         for view in self.slices:
             view.redraw()
+
+    def prepare(self) -> Iterator[None]:
+        """Make canvases and layers ahead of their use, a step at a time."""
+        for view in self._slices:
+            view.prepare()
+            yield
+            view.prepare_layers()
+            yield
 
     # --- commands --------------------------------------------------------------------------
 
@@ -250,16 +259,23 @@ class Views(QWidget):
     def _arrange(self) -> None:
         """Give each view its plane and place; views out of sight hold nothing."""
         wanted = self._wanted()
-        for view in (*self._slices, self.volume):
-            self._grid.removeWidget(view)
-            view.setVisible(False)
-        for number, view in enumerate(wanted):
-            self._grid.addWidget(view, number // 2, number % 2)
-            view.setVisible(True)
+        if wanted != self._placed:
+            self.setUpdatesEnabled(False)
+            self._place(wanted)
+            self.setUpdatesEnabled(True)
         self._fill()
         if self.document is not None:
             self.active.take_focus()
         self.layout_changed.emit()
+
+    def _place(self, wanted: list[QWidget]) -> None:
+        for view in (*self._slices, self.volume):
+            self._grid.removeWidget(view)
+            view.setVisible(view in wanted)
+        for number, view in enumerate(wanted):
+            self._grid.addWidget(view, number // 2, number % 2)
+        self._placed = wanted
+        self._grid.activate()
 
     def _wanted(self) -> list[QWidget]:
         if self.document is None:

@@ -42,7 +42,7 @@ from gui.theme import GRID
 from gui.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from gui.document import Document
 
 DISCLAIMER = "Research use only. Not for diagnosis."
+IDLE_MS = 50  # between steps that prepare the views
 START, IMAGES, WAITING = range(3)  # pages of the middle
 WORKER_STATES = {
     "starting": "Starting the model process…",
@@ -263,6 +264,12 @@ class LimnWindow(QMainWindow):
         self.is_ready = True
         self._selected(self.studies.selected)
         self.ready.emit()
+        self._prepare(self.views.prepare())
+
+    def _prepare(self, steps: Iterator[None]) -> None:
+        """Take one step whenever there is nothing else to do."""
+        if next(steps, self) is None:
+            QTimer.singleShot(IDLE_MS, self, lambda: self._prepare(steps))
 
     # --- following ---------------------------------------------------------------------------
 
