@@ -81,7 +81,7 @@ def train(
     (averaged weights, half precision, `config` in its metadata) in the folder `out`.
     """
     out.mkdir(parents=True, exist_ok=True)
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Run(model, _copy(model), _optimiser(model, plan))
     if resume and (out / "checkpoint.safetensors").exists():
         load_checkpoint(run, out / "checkpoint.safetensors")
@@ -131,7 +131,7 @@ def _step(
     with torch.autocast(device, torch.bfloat16, enabled=mixed_precision(device)):
         loss = loss_of(run.model, {name: value.to(device) for name, value in batch.items()})
     run.optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), plan.clip)
     run.optimiser.step()
     _follow(run.average, run.model, min(plan.ema, (1 + run.step) / (10 + run.step)))
@@ -141,7 +141,7 @@ def _step(
 def mixed_precision(device: str) -> bool:
     """Tell whether bfloat16 is native here; emulated it is slower than float32."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

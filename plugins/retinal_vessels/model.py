@@ -65,7 +65,8 @@ class ModernBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
         y = self.reduce(self.act(self.expand(self.norm(self.depthwise(x)))))
-        return x + self.drop(y * self.scale.to(y.dtype))
+        result: Tensor = x + self.drop(y * self.scale.to(y.dtype))
+        return result
 
 
 class SpatialAttention(nn.Module):
@@ -126,21 +127,26 @@ class GuidedFilter(nn.Module):
         """Mean over the window, cut at the border."""
         return F.avg_pool2d(x, self.size, 1, self.radius, count_include_pad=False)
 
-    @torch.autocast("cpu", enabled=False)
-    @torch.autocast("cuda", enabled=False)
     def forward(self, guide: Tensor, coarse: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """`guide` at full size; `coarse` (guide), `target` and `weight` at half size."""
-        g, y, w = coarse.float(), target.float(), weight.float() + 1e-4
-        wg = w * g
-        total = self.box(w)
-        mean_g, mean_y = self.box(wg) / total, self.box(w * y) / total
-        covariance = self.box(wg * y) / total - mean_g * mean_y
-        variance = (self.box(wg * g) / total - mean_g * mean_g).clamp_min(0)
+        """`guide` at full size; `coarse` (guide), `target` and `weight` at half size.
+
+        In float32 also where the network around it computes in less: variances are differences.
+        """
+        with torch.autocast(guide.device.type, enabled=False):
+            slope, offset = self.line(coarse.float(), target.float(), weight.float() + 1e-4)
+            size = guide.shape[2:]
+            slope, offset = resize(self.box(slope), size), resize(self.box(offset), size)
+            return slope * guide.float() + offset
+
+    def line(self, guide: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and offset of each window's weighted regression of the target on the guide."""
+        total, weighted = self.box(weight), weight * guide
+        mean_guide = self.box(weighted) / total
+        mean_target = self.box(weight * target) / total
+        covariance = self.box(weighted * target) / total - mean_guide * mean_target
+        variance = (self.box(weighted * guide) / total - mean_guide**2).clamp_min(0)
         slope = covariance / (variance + self.epsilon)
-        offset = mean_y - slope * mean_g
-        size = guide.shape[2:]
-        slope, offset = resize(self.box(slope), size), resize(self.box(offset), size)
-        return slope * guide.float() + offset
+        return slope, mean_target - slope * mean_guide
 
 
 class AttentionGate(nn.Module):
@@ -229,7 +235,8 @@ class Decoder(nn.Module):
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """Return the decoder features, finest first."""
         *skips, bottleneck = features
-        guide, feature, outputs = bottleneck, bottleneck, []
+        guide, feature = bottleneck, bottleneck
+        outputs: list[Tensor] = []
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             guide, feature = block(skip, guide, feature)
             outputs.insert(0, feature)

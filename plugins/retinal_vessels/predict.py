@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from plugins.retinal_vessels.model import FSGNet
 
+EXPLAINED = 700
+"""Largest field of view that is explained at its own scale, px: every feature map is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -42,7 +45,7 @@ def predict(
     field_of_view = prepare.find_field_of_view(image)
     warning = prepare.fundus_warning(image, field_of_view)
     planes = prepare.planes(image, field_of_view)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(part: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -63,17 +66,16 @@ def explain(
     device: str = "cpu",
 ) -> NDArray[np.float32]:
     """Return what drove the vessel logits of `region` (y, x): FullGrad in [0, 1], (y, x)."""
-    planes = prepare.planes(image, prepare.find_field_of_view(image))
-    network = network.to(device, memory_format=torch.channels_last)
-    chosen = _padded(torch.from_numpy(planes.forward(region != 0))[None, None])
-    saliency = full_gradient(
-        network, _padded(_to_device(planes.values, device)), chosen.to(device) > 0.5
-    )
-    height, width = planes.values.shape[1:]
-    return planes.back(saliency.cpu().numpy()[:height, :width])
+    planes = prepare.planes(image, prepare.find_field_of_view(image), EXPLAINED)
+    chosen = planes.forward(region != 0) > 0
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    picture, mask = (_padded(_to_device(x, device)) for x in (planes.values, chosen[None]))
+    saliency = full_gradient(network, picture, mask).cpu().numpy()
+    height, width = chosen.shape
+    return planes.back(saliency[:height, :width])
 
 
-def _to_device(part: NDArray[np.float32], device: str) -> torch.Tensor:
+def _to_device(part: NDArray[np.generic], device: str) -> torch.Tensor:
     tensor = torch.from_numpy(np.ascontiguousarray(part))[None].to(device)
     return tensor.contiguous(memory_format=torch.channels_last)
 

@@ -51,12 +51,12 @@ class Planes:
         return result
 
 
-def planes(image: Photograph, field_of_view: Mask) -> Planes:
+def planes(image: Photograph, field_of_view: Mask, largest: int = DIAMETERS[1]) -> Planes:
     """Cut to the field of view, bring it to a scale that the network knows, normalise."""
     box = bounding_box(field_of_view)
     colour, inside = as_colour(image, box), field_of_view[box]
     found = max(inside.shape)
-    scale = float(np.clip(found, *DIAMETERS)) / found
+    scale = float(np.clip(found, DIAMETERS[0], largest)) / found
     if scale != 1:
         size = (max(1, round(inside.shape[0] * scale)), max(1, round(inside.shape[1] * scale)))
         colour = np.stack([_resized(colour[..., c], size) for c in range(3)], axis=-1)
@@ -81,8 +81,8 @@ def _top(image: Photograph) -> float:
         return 1.0
     if image.dtype == np.uint16 and image.max() < 4096:
         return 4095.0
-    if np.issubdtype(image.dtype, np.integer):
-        return float(np.iinfo(image.dtype).max)
+    if image.dtype.kind in "iu":
+        return float(np.iinfo(image.dtype.name).max)
     return max(float(np.nanmax(image)), 1.0)
 
 
@@ -108,7 +108,8 @@ def _lit(brightest: Plane) -> Mask:
     regions, count = ndimage.label(lit)
     if count == 0:
         return everything
-    hull: Mask = convex_hull_image(regions == 1 + np.argmax(np.bincount(regions.ravel())[1:]))
+    largest = regions == 1 + np.argmax(np.bincount(regions.ravel())[1:])
+    hull: Mask = convex_hull_image(largest)  # type: ignore[no-untyped-call]
     return hull
 
 
@@ -139,17 +140,19 @@ def normalise(image: Photograph, field_of_view: Mask) -> Plane:
     inside = field_of_view.astype(np.float32)
     weight = _smooth(inside, factor) + 1e-6
     channels = [_standardised(colour[..., c] * inside, weight, factor) for c in range(3)]
-    return np.stack(channels) * inside
+    result: Plane = np.stack(channels) * inside
+    return result
 
 
 def _standardised(channel: Plane, weight: Plane, factor: int) -> Plane:
-    mean = _smooth(channel, factor) / weight
+    mean: Plane = _smooth(channel, factor) / weight
     variance = np.maximum(_smooth(channel**2, factor) / weight - mean**2, 0)
     inside = weight > 0.5
     typical = np.sqrt(np.median(variance[inside])) if inside.any() else 0.0
     deviation = np.sqrt(variance + (0.5 * typical) ** 2 + (0.5 / 255) ** 2)
     low, spread = (_enlarged(x, factor, channel.shape) for x in (mean, deviation))
-    return np.minimum(np.maximum((channel - low) / spread, -4), 4)
+    result: Plane = np.minimum(np.maximum((channel - low) / spread, -4), 4)
+    return result
 
 
 def _smooth(channel: Plane, factor: int) -> Plane:
@@ -233,8 +236,10 @@ def _roundness(shape: Mask) -> float:
 
 
 def _dark_lines(normal: Plane, core: Mask) -> float:
-    hessian = hessian_matrix(normal, sigma=2, order="rc", use_gaussian_derivatives=False)
-    across, along = hessian_matrix_eigvals(hessian)
+    hessian = hessian_matrix(  # type: ignore[no-untyped-call]
+        normal, sigma=2, order="rc", use_gaussian_derivatives=False
+    )
+    across, along = hessian_matrix_eigvals(hessian)  # type: ignore[no-untyped-call]
     lines = np.where((across > 0) & (np.abs(along) < 0.5 * across), across, 0)
     return float(np.percentile(lines[core], 97))
 

@@ -70,9 +70,10 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     config = CONFIGS[model] | {"guided": not unguided}
     trained, held = data.split(data.samples(data_folder), fold, folds, leave_out)
     out.mkdir(parents=True, exist_ok=True)
+    length = steps or STEPS[model]
     record = {
         "model": model, "config": config, "fold": fold, "folds": folds, "leave_out": leave_out,
-        "seed": seed, "steps": steps or STEPS[model], "batch": batch, "size": size,
+        "seed": seed, "steps": length, "batch": batch, "size": size,
         "trained": [f"{s.set}/{s.name}" for s in trained],
         "held_out": [f"{s.set}/{s.name}" for s in held],
         "selection": "averaged weights after the last step of a fixed schedule",
@@ -80,7 +81,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     (out / "run.json").write_text(json.dumps(record, indent=1))
     torch.manual_seed(seed)
     crops = data.Crops([data.load(s) for s in trained], batch, size, seed)
-    plan = training.Plan(steps=record["steps"], rate=RATES[model], seed=seed, minutes=minutes)
+    plan = training.Plan(steps=length, rate=RATES[model], seed=seed, minutes=minutes)
     done = training.train(
         build(config), crops, loss_of, plan, out,
         device=devices.choose(device), resume=resume, config=config,
