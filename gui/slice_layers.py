@@ -119,12 +119,11 @@ class SliceLayers:
         if self._mask is not None:
             _set(self._mask, "opacity", 1.0 if display.outlined else display.opacity)
             _set(self._mask, "contour", int(display.outlined))
-            _set(self._mask, "colormap", colormap(objects))
+            _recolor(self._mask, objects)
         self._ai = self._shown("ai", self._ai, display.ai_shown, self.document.ai_labels)
         if self._ai is not None:
             _set(self._ai, "contour", 1)
-            white = colormap(replace(item, color=AI_COLOR) for item in objects)
-            _set(self._ai, "colormap", white)
+            _recolor(self._ai, [replace(item, color=AI_COLOR) for item in objects])
 
     def _shown(
         self, place: str, now: Labels | None, wanted: bool, labels: NDArray[np.uint8] | None
@@ -185,6 +184,14 @@ def colormap(objects: Iterable[SegmentObject]) -> DirectLabelColormap:
     colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     colors |= {item.id: item.color for item in objects if item.visible}
     return DirectLabelColormap(color_dict=colors)
+
+
+def _recolor(layer: Labels, objects: Iterable[SegmentObject]) -> None:
+    """Give a layer the colours of objects if it has others; napari cannot compare colormaps."""
+    colors = [(item.id, item.color) for item in objects if item.visible]
+    if layer.metadata.get("colors") != colors:
+        layer.metadata["colors"] = colors
+        layer.colormap = colormap(objects)
 
 
 def _set(layer: Labels, name: str, value: Any) -> None:
