@@ -19,7 +19,7 @@ from gui.opening import SAMPLES
 from gui.settings import SettingsFile
 from gui.studies import series_title
 from gui.window import LimnWindow
-from scripts.tour.hand import button, click, click_row, drag, pause, type_path, wait_for
+from scripts.tour.hand import button, click, click_row, drag, paste_path, pause, wait_for
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -53,7 +53,6 @@ class Tour:
     def start(self) -> None:
         """Show the window and wait until it can be used."""
         self.window.show()
-        self.window.activateWindow()
         wait_for(lambda: self.window.is_ready, "the window")
         self.take_picture("start")
 
@@ -116,12 +115,12 @@ class Tour:
         click(self.task.explanation.hide_button)
 
     def export(self) -> None:
-        """Save the results to the folder that is typed into the dialog."""
+        """Save the results to the folder that is pasted into the dialog."""
         saved: list[Path] = []
         self.window.export.saved.connect(lambda document, paths: saved.extend(paths))
         folder = self.out / "results"
         folder.mkdir(exist_ok=True)
-        type_path(folder)
+        paste_path(folder)
         self.press(Qt.Key.Key_E, CONTROL)
         wait_for(lambda: saved, "the export")
         self.take_picture("exported")
@@ -141,6 +140,8 @@ class Tour:
 
     def press(self, key: Qt.Key, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
         """Press a key in the image."""
+        self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
+        wait_for(self.window.isActiveWindow, "the keyboard")
         self.window.views.active.take_focus()
         QTest.keyClick(QApplication.focusWidget(), key, modifier)
 

@@ -65,7 +65,7 @@ def button(inside: QWidget, text: str) -> QPushButton:
     return next(b for b in inside.findChildren(QPushButton) if b.text().startswith(text))
 
 
-def type_path(path: Path) -> None:
+def paste_path(path: Path) -> None:
     """Answer the file dialog that opens next."""
 
     def answer() -> None:
@@ -74,8 +74,9 @@ def type_path(path: Path) -> None:
             return
         timer.stop()
         line = dialog.findChild(QLineEdit, "fileNameEdit")
-        line.clear()
-        QTest.keyClicks(line, str(path))
+        line.selectAll()
+        QApplication.clipboard().setText(str(path))
+        QTest.keyClick(line, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
         QTest.keyClick(line, Qt.Key.Key_Return)
 
     timer = QTimer(QApplication.instance(), interval=100)
