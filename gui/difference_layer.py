@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gui.display import Display
     from gui.document import Document
     from inference.box import Box
 
@@ -23,17 +22,16 @@ COLORS = {1: "#2ee66b", 2: "#ff3b30", 3: "#ffd60a"}  # added, removed, given to 
 
 
 class DifferenceLayer:
-    """A napari layer that follows a document while `display.difference_shown`."""
+    """A napari layer that follows a document until it is closed."""
 
     def __init__(
         self,
         document: Document,
-        display: Display,
         cut: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         part: Callable[[Box], tuple[slice, slice] | None],
         scale: tuple[float, float],
     ) -> None:
-        self._document, self._display, self._cut, self._part = document, display, cut, part
+        self._document, self._cut, self._part = document, cut, part
         blank = np.zeros(cut(document.labels).shape, np.uint8)
         self.layer = Labels(blank, scale=scale, name="Differences")
         hidden: dict[int | None, str] = {None: "transparent", 0: "transparent"}
@@ -41,22 +39,19 @@ class DifferenceLayer:
         self.layer.opacity = 0.85
         document.labels_changed.connect(self._changed)
         document.ai_changed.connect(self._changed)
-        display.events.difference_shown.connect(self.fill)
         self.fill()
 
     def close(self) -> None:
         """Stop following."""
         self._document.labels_changed.disconnect(self._changed)
         self._document.ai_changed.disconnect(self._changed)
-        self._display.events.difference_shown.disconnect(self.fill)
 
     def fill(self) -> None:
         """Compare the whole slice."""
         ai = self._document.ai_labels
-        shown = self._display.difference_shown and ai is not None
-        if shown != self.layer.visible:  # napari redraws everything even where nothing changed
-            self.layer.visible = shown
-        if shown and ai is not None:
+        if self.layer.visible != (ai is not None):  # napari draws anew even where nothing changed
+            self.layer.visible = ai is not None
+        if ai is not None:
             self.layer.data = difference(self._cut(self._document.labels), self._cut(ai))
 
     def _changed(self, box: Box) -> None:

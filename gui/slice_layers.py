@@ -119,11 +119,11 @@ class SliceLayers:
         if self._mask is not None:
             _set(self._mask, "opacity", 1.0 if display.outlined else display.opacity)
             _set(self._mask, "contour", int(display.outlined))
-            _recolor(self._mask, objects)
+            recolor(self._mask, objects)
         self._ai = self._shown("ai", self._ai, display.ai_shown, self.document.ai_labels)
         if self._ai is not None:
             _set(self._ai, "contour", 1)
-            _recolor(self._ai, [replace(item, color=AI_COLOR) for item in objects])
+            recolor(self._ai, [replace(item, color=AI_COLOR) for item in objects])
 
     def _shown(
         self, place: str, now: Labels | None, wanted: bool, labels: NDArray[np.uint8] | None
@@ -143,9 +143,7 @@ class SliceLayers:
         if not self.display.difference_shown:
             self._drop_difference()
         elif self._difference is None:
-            self._difference = DifferenceLayer(
-                self.document, self.display, self.cut, self._flat, self._scale
-            )
+            self._difference = DifferenceLayer(self.document, self.cut, self._flat, self._scale)
             self._shelf.insert("difference", self._difference.layer)
 
     def _drop_difference(self) -> None:
@@ -179,19 +177,13 @@ class SliceLayers:
         return box.slices[self.plane.down], box.slices[self.plane.right]
 
 
-def colormap(objects: Iterable[SegmentObject]) -> DirectLabelColormap:
-    """The colours of objects; hidden ones and what is none of them are not drawn."""
+def recolor(layer: Labels, objects: Iterable[SegmentObject]) -> None:
+    """Draw objects in their colours; hidden ones and what is none of them not at all."""
     colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     colors |= {item.id: item.color for item in objects if item.visible}
-    return DirectLabelColormap(color_dict=colors)
-
-
-def _recolor(layer: Labels, objects: Iterable[SegmentObject]) -> None:
-    """Give a layer the colours of objects if it has others; napari cannot compare colormaps."""
-    colors = [(item.id, item.color) for item in objects if item.visible]
-    if layer.metadata.get("colors") != colors:
+    if layer.metadata.get("colors") != colors:  # napari's colormaps cannot be compared
         layer.metadata["colors"] = colors
-        layer.colormap = colormap(objects)
+        layer.colormap = DirectLabelColormap(color_dict=colors)
 
 
 def _set(layer: Labels, name: str, value: Any) -> None:

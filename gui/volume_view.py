@@ -168,10 +168,10 @@ class VolumeView(QWidget):
             self._mask.data = self._document.labels[self._steps].copy()
 
     def _recolor(self) -> None:
-        from gui.slice_layers import colormap
+        from gui.slice_layers import recolor
 
         if self._mask is not None and self._document is not None:
-            self._mask.colormap = colormap(self._document.objects.values())
+            recolor(self._mask, self._document.objects.values())
 
     def _level(self) -> None:
         if self._image is None or self._display is None or self._image.rgb:
