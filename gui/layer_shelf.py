@@ -26,9 +26,10 @@ class LayerShelf:
     def image(self, dtype: np.dtype[Any], rgb: bool) -> Image:
         """One for each kind of pixels, as a texture keeps its format."""
         shape = (*BLANK, 3) if rgb else BLANK
+        highest = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
         return self._get(
             "image", f"{dtype} {rgb}", Image, np.zeros(shape, dtype), rgb=rgb,
-            contrast_limits=(0, 1), interpolation2d="linear",
+            contrast_limits=(0, highest), interpolation2d="linear",
         )  # fmt: skip
 
     def heat(self) -> Image:
