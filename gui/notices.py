@@ -8,6 +8,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Literal
 
+from psygnal import EmitLoopError
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal, qInstallMessageHandler
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
@@ -55,6 +56,8 @@ class Notices(QObject):
 
     def failed(self, error: BaseException, doing: str = "") -> None:
         """Tell of an exception: its own sentence if it has one for the user."""
+        if isinstance(error, EmitLoopError) and error.__cause__ is not None:
+            error = error.__cause__  # what a listener of a psygnal signal raised
         if isinstance(error, UserError):
             return self.tell(str(error), level="error")
         log.error("unexpected %s", logs.stack(error))

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from gui.slice_view import SliceView
     from gui.window import LimnWindow
 
-LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton  # fmt: skip
+Button = Qt.MouseButton
+LEFT, RIGHT, MIDDLE = Button.LeftButton, Button.RightButton, Button.MiddleButton
 NO_KEY, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 SHAPE, MARKER = (20, 30, 40), (16, 5, 8)  # the marker lies superior, anterior and right
 
@@ -270,7 +271,8 @@ def test_a_click_moves_all_views(window: LimnWindow) -> None:
     press(coronal, coronal.pixel_of((3, 0, 12)))
     assert [round(p) for p in window.views.display.position] == [3, 6, 12]
     press(sagittal, (-50, -50))
-    assert all(0 <= p <= n - 1 for p, n in zip(window.views.display.position, document.shape))
+    places = zip(window.views.display.position, document.shape, strict=True)
+    assert all(0 <= place <= count - 1 for place, count in places)
 
 
 def test_the_wheel_scrolls_and_with_control_zooms(window: LimnWindow) -> None:
@@ -356,7 +358,7 @@ def test_a_tool_gets_voxels(window: LimnWindow) -> None:
     start = QPoint(round(x), round(y))
     drag(view, start, start + QPoint(30, 0))
     assert [name for name, *_ in heard] == ["press", "drag", "drag", "release"]
-    name, position, slicing = heard[0]
+    _, position, slicing = heard[0]
     assert position == pytest.approx((9, 10, 20), abs=0.1)
     assert slicing == 0
     assert not window.mouse_is("navigate")
