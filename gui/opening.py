@@ -32,7 +32,6 @@ class Opening(QObject):
     """Reads paths one job each and adds what they hold to the open studies."""
 
     opened = Signal(list)  # of Document
-    recent_changed = Signal()
 
     def __init__(
         self,
@@ -85,7 +84,6 @@ class Opening(QObject):
         self._warn(path, found)
         if SAMPLES not in path.parents:
             self._settings.remember(path)
-            self.recent_changed.emit()
         self.opened.emit(documents)
 
     def _warn(self, path: Path, found: Iterable[Series]) -> None:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QAction
 
-BIG = ("open", "open_folder", "open_samples")
+BIG = {  # the actions on buttons, and their icons
+    "open": "mdi6.image-plus",
+    "open_folder": "mdi6.folder-open",
+    "open_samples": "mdi6.flask-outline",
+}
 
 
 class StartPage(QWidget):
@@ -52,7 +56,7 @@ class StartPage(QWidget):
         """Put the ways to open something on buttons."""
         self._made: list[tuple[QPushButton, str]] = []
         for name in BIG:
-            style = "primary" if name == BIG[0] else ""
+            style = "primary" if name == "open" else ""
             made = button(actions[name].text(), actions[name].trigger, style)
             made.setMinimumHeight(4 * GRID)
             self._buttons.addWidget(made)
@@ -76,8 +80,7 @@ class StartPage(QWidget):
         self._drop.style().unpolish(self._drop)
         self._drop.style().polish(self._drop)
 
-    def apply_theme(self, theme: Theme, icons: dict[str, str]) -> None:
+    def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
         for made, name in self._made:
-            first = name == BIG[0]
-            made.setIcon(icon(icons[name], theme, theme.on_accent if first else ""))
+            made.setIcon(icon(BIG[name], theme, theme.on_accent if name == "open" else ""))

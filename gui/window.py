@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QDockWidget,
     QMainWindow,
+    QMenu,
     QMessageBox,
     QStackedWidget,
     QTabWidget,
@@ -176,7 +177,9 @@ class LimnWindow(QMainWindow):
         self.commands = Commands(self, ACTIONS)
         for dock in self._docks:
             self.commands.menu("View").addAction(dock.toggleViewAction())
-        self._recent_menu = self.commands.menu("File/Open recent")
+        self._recent_menu = QMenu("Open recent", self)
+        behind = self.commands.actions["close_series"]
+        self.commands.menu("File").insertMenu(behind, self._recent_menu)
         self.start_page.offer(self.commands.actions)
         self._build_status()
 
@@ -216,8 +219,7 @@ class LimnWindow(QMainWindow):
         self.studies.selected_changed.connect(self._selected)
         self.studies.added.connect(self._added)
         self.studies.removed.connect(self._removed)
-        self.settings.changed.connect(self._settings_changed)
-        self.opening.recent_changed.connect(self._list_recent)
+        self.settings.changed.connect(self._apply)
         self.study_panel.close_asked.connect(self.close_document)
         self.job_bar.follow(self.reader)
         for signal in (self.views.mode_changed, self.views.tool_changed, self.views.shown,
@@ -230,7 +232,6 @@ class LimnWindow(QMainWindow):
         now = self.settings.now
         self.restoreGeometry(QByteArray.fromBase64(now.geometry.encode()))
         self.restoreState(QByteArray.fromBase64(now.docks.encode()))
-        self._list_recent()
         self._refresh()
         if self.settings.problem:
             self.notices.tell(self.settings.problem, level="warning")
@@ -302,22 +303,25 @@ class LimnWindow(QMainWindow):
         ready = f"Models run on {device[0].name.upper()}" if device else "Models are ready"
         self._worker_label.setText(WORKER_STATES.get(state, ready))
 
-    def _settings_changed(self, now: Settings, old: Settings) -> None:
-        self._apply(now)
+    def _apply(self, now: Settings, old: Settings | None = None) -> None:
+        """Follow the settings; what did not change is left alone, as a new look takes a second."""
+        if old is None or now.theme != old.theme:
+            self._dress(now.theme)
+        if old is None or now.shortcuts != old.shortcuts:
+            self.commands.rebind(now.shortcuts)
+        if old is None or now.hide_patient_names != old.hide_patient_names:
+            self.study_panel.hide_names(now.hide_patient_names)
+            self.views.hide_names(now.hide_patient_names)
+        if old is None or now.recent != old.recent:
+            self._list_recent()
 
-    def _apply(self, now: Settings) -> None:
+    def _dress(self, name: str) -> None:
         app = QApplication.instance()
         if isinstance(app, QApplication):
-            look = theme.apply(app, now.theme)
-        self.commands.apply_theme(look)
-        self.commands.rebind(now.shortcuts)
-        self.start_page.apply_theme(look, {entry.id: entry.icon for entry in ACTIONS})
-        self.study_panel.apply_theme(look)
-        self.study_panel.hide_names(now.hide_patient_names)
-        self.task_panel.apply_theme(look)
-        self.correct_panel.apply_theme(look)
-        self.views.apply_theme(look)
-        self.views.hide_names(now.hide_patient_names)
+            look = theme.apply(app, name)
+            for part in (self.commands, self.start_page, self.study_panel, self.task_panel,
+                         self.correct_panel, self.views):  # fmt: skip
+                part.apply_theme(look)
 
     def _list_recent(self) -> None:
         self._recent_menu.clear()
