@@ -28,8 +28,8 @@ def dimensions(mask: NDArray[np.bool_]) -> tuple[float, float, float]:
     sides = _sides(max(mask.shape))
     if sides[0] < 1:
         return float("nan"), float("nan"), float("nan")
-    sums = np.pad(mask, sides[-1]).astype(np.int32).cumsum(axis=0).cumsum(axis=1)
-    moments = np.array([_moments(sums, side, sides[-1] - 1) for side in sides])
+    sums = np.pad(mask.cumsum(axis=0, dtype=np.int32).cumsum(axis=1), ((1, 0), (1, 0)))
+    moments = np.array([_moments(sums, side) for side in sides])
     capacity, information, correlation = -np.polyfit(np.log(sides), moments, 1)[0]
     return float(capacity), float(information), float(correlation)
 
@@ -46,12 +46,18 @@ def _sides(length: int) -> list[int]:
     return [round(length / 4 / 2 ** (step / 2)) for step in range(2 * OCTAVES, -1, -1)]
 
 
-def _moments(sums: NDArray[np.int32], side: int, origin: int) -> NDArray[np.float64]:
+def _moments(sums: NDArray[np.int32], side: int) -> NDArray[np.float64]:
     """log boxes, entropy and -log sum p² of the tightest cover by boxes of one side."""
-    offsets = origin - np.unique(np.linspace(0, side, OFFSETS, endpoint=False).astype(int))
-    found = [_of_grid(sums[y::side, x::side]) for y in offsets for x in offsets]
+    offsets = np.unique(np.linspace(0, side, OFFSETS, endpoint=False).astype(int))
+    rows, columns = ([_edges(n - 1, side, offset) for offset in offsets] for n in sums.shape)
+    found = [_of_grid(sums[np.ix_(y, x)]) for y in rows for x in columns]
     best: NDArray[np.float64] = np.min(found, axis=0)
     return best
+
+
+def _edges(length: int, side: int, offset: int) -> NDArray[np.int64]:
+    """Where boxes of a grid begin and end along an axis, cut off at the mask."""
+    return np.clip(np.arange(-offset, length + side, side), 0, length)
 
 
 def _of_grid(corners: NDArray[np.int32]) -> tuple[float, float, float]:

@@ -6,13 +6,16 @@ from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
 from inference.errors import UserError
-from plugins.retinal_vessels.zones import Disc
+from plugins.retinal_vessels.zones import ZONES, Disc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gui.planes import Position
     from gui.tool import Pointer
+
+CORNERS = 90
+"""Of the polygon that stands for a circle."""
 
 
 class CircleTool:
@@ -66,10 +69,9 @@ class ClickTool:
     """Gives the place of each click."""
 
     radius = 0.0
-    path: Sequence[Position] = ()
 
-    def __init__(self, clicked: Callable[[Position], None]) -> None:
-        self._clicked = clicked
+    def __init__(self, clicked: Callable[[Position], None], path: Sequence[Position]) -> None:
+        self._clicked, self.path = clicked, path
 
     def press(self, pointer: Pointer) -> None:
         """Give the place."""
@@ -86,8 +88,13 @@ class ClickTool:
         self.press(pointer)
 
 
-def outline(disc: Disc, radii: float = 1.0, corners: int = 72) -> list[Position]:
+def outline(disc: Disc, radii: float = 1.0) -> list[Position]:
     """A closed circle of so many disc radii, (y, x) px."""
     radius = radii * disc.radius
-    angles = [2 * pi * i / corners for i in range(corners + 1)]
+    angles = [2 * pi * i / CORNERS for i in range(CORNERS + 1)]
     return [(disc.y + radius * sin(a), disc.x + radius * cos(a)) for a in angles]
+
+
+def rings(disc: Disc) -> list[Position]:
+    """The disc's margin and both edges of zone B, joined by a spoke, (y, x) px."""
+    return [place for radii in (1.0, *ZONES["B"]) for place in outline(disc, radii)]

@@ -48,7 +48,7 @@ class RetinalVesselsWidget(QWidget):
         column.addStretch()
         session.studies.selected_changed.connect(self._select)
         session.studies.removed.connect(self._forget)
-        session.jobs.submit(WARM_UP, priority=Priority.CLICK, title="Measurements")
+        session.jobs.submit(WARM_UP, priority=Priority.CLICK, title="Preparing")
         self._select(session.studies.selected)
 
     def refresh(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gui.parts import button
 from gui.tool import Mark
-from plugins.retinal_vessels.tools import CircleTool, ClickTool
+from plugins.retinal_vessels.tools import CircleTool, ClickTool, rings
 from plugins.retinal_vessels.widget_parts import Legend, Section, quiet, row, slider, switch
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class MarkSection(Section):
 
     HINTS = {
         "disc": "Drag across the optic disc, from edge to opposite edge, or click both edges.",
-        "vessel": "Click a vessel in zone B: artery, again: vein, once more: neither.",
+        "vessel": "Click a vessel between the outer rings, zone B: artery, again: vein, "
+        "once more: neither.",
         "": "With the disc marked, zones B and C are measured; with arteries and veins marked "
         "as well, CRAE, CRVE and AVR.",
     }
@@ -40,7 +41,7 @@ class MarkSection(Section):
         self.disc_button = switch("Mark disc", self._mark_disc)
         self.vessel_button = switch("Artery / vein", self._mark_vessels)
         self.clear_button = button("Clear", self._clear, name="Clear disc and vessel marks")
-        self.hint = quiet()
+        self.hint = quiet(self.HINTS[""])
         self.column.addWidget(row(self.disc_button, self.vessel_button, self.clear_button))
         self.column.addWidget(self.hint)
         self._tool: Tool | None = None
@@ -73,7 +74,9 @@ class MarkSection(Section):
         self._use(CircleTool(self._disc_drawn, self.session.views.redraw) if wanted else None)
 
     def _mark_vessels(self, wanted: bool) -> None:
-        self._use(ClickTool(self._vessel_clicked) if wanted else None)
+        disc = self.work.choices.disc if self.work else None
+        chosen = wanted and disc is not None
+        self._use(ClickTool(self._vessel_clicked, rings(disc)) if chosen and disc else None)
 
     def _use(self, tool: Tool | None) -> None:
         self._tool = tool

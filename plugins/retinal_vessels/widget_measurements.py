@@ -38,12 +38,16 @@ class MeasurementSection(Section):
     def refresh(self) -> None:
         """Show what was measured."""
         self.table.show_rows(self.work.rows if self.work else ())
-        spacing = pixel_spacing(self.work.document.series) if self.work else None
-        self.units.setText(
-            "The file does not say how large a pixel is: lengths are in pixels (px)."
-            if spacing is None
-            else f"One pixel is {1000 * spacing:.3g} µm, as the file says."
-        )
+        self.table.setVisible(bool(self.table.rows))
+        self.units.setText(self._explain())
+
+    def _explain(self) -> str:
+        if self.work is None or not self.table.rows:
+            return "They appear as soon as vessels were found or drawn."
+        spacing = pixel_spacing(self.work.document.series)
+        if spacing is None:
+            return "The file does not say how large a pixel is: lengths are in pixels (px)."
+        return f"One pixel is {1000 * spacing:.3g} µm, as the file says."
 
     def outdate(self, *_: object) -> None:
         """Measure again soon."""
@@ -64,7 +68,7 @@ class MeasurementSection(Section):
             return  # asked again when the job is done, or the stroke over
         self._stale = False
         if not work.object_id:
-            self.table.show_rows(())
+            work.forget_measurements()
             return
         seen = work.field_of_view
         where = {"image": work.document.image} if seen is None else {"field_of_view": seen}

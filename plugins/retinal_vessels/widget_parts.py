@@ -133,7 +133,7 @@ class MeasurementTable(QTreeWidget):
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        self._rows: tuple[Measurement, ...] = ()
+        self.rows: tuple[Measurement, ...] = ()
         self._items: dict[str, QTreeWidgetItem] = {}
         self.itemExpanded.connect(self._fit)
         self.itemCollapsed.connect(self._fit)
@@ -141,10 +141,10 @@ class MeasurementTable(QTreeWidget):
 
     def show_rows(self, rows: Iterable[Measurement]) -> None:
         """Show these rows; regions that were folded stay folded."""
-        before, self._rows = self._rows, tuple(rows)
-        if [row.key for row in before] != [row.key for row in self._rows] or not before:
+        before, self.rows = self.rows, tuple(rows)
+        if [row.key for row in before] != [row.key for row in self.rows] or not before:
             self._build()
-        for row in self._rows:
+        for row in self.rows:
             unit = row.unit if row.value is not None else ""
             self._items[row.key].setText(1, f"{number(row.value)} {unit}".rstrip())
 
@@ -158,16 +158,16 @@ class MeasurementTable(QTreeWidget):
     def as_text(self) -> str:
         """Region, title, value and unit, one line a row, for a spreadsheet."""
         return "\n".join(
-            "\t".join((row.region, row.title, number(row.value), row.unit)) for row in self._rows
+            "\t".join((row.region, row.title, number(row.value), row.unit)) for row in self.rows
         )
 
     def _build(self) -> None:
         folded = {item.text(0) for item in self._groups() if not item.isExpanded()}
         self.clear()
-        for region in dict.fromkeys(row.region for row in self._rows):
+        for region in dict.fromkeys(row.region for row in self.rows):
             group = QTreeWidgetItem(self, [region])
             group.setFirstColumnSpanned(True)
-            for row in self._rows:
+            for row in self.rows:
                 if row.region == region:
                     item = self._items[row.key] = QTreeWidgetItem(group, [row.title])
                     item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
@@ -187,10 +187,11 @@ class MeasurementTable(QTreeWidget):
 
 
 def number(value: float | None) -> str:
-    """Four significant digits, a dash for nothing."""
+    """Four significant digits, whole numbers in full, a dash for nothing."""
     if value is None:
         return "\N{EN DASH}"
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+    whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:.0f}" if whole else f"{value:.4g}"
 
 
 class Section(QWidget):

@@ -104,6 +104,12 @@ class VesselWork:
         self._publish(measured.rows)
         self.measured.emit()
 
+    def forget_measurements(self) -> None:
+        """There are no vessels to measure or to export."""
+        self.rows, self.vessels = (), ()
+        self.document.results.pop(NAME, None)
+        self.measured.emit()
+
     def outdate(self) -> None:
         """The vessels have changed, so that the measurements no longer hold."""
         if self.object_id:
