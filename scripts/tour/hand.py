@@ -29,7 +29,7 @@ def pause(seconds: float) -> None:
     loop.exec()
 
 
-def wait_for(reached: Callable[[], object], what: str, seconds: float = 300) -> None:
+def wait_for(reached: Callable[[], object], what: str, seconds: float = 180) -> None:
     """Let the program work until something is so; raises TimeoutError."""
     end = time.monotonic() + seconds
     while not reached():
@@ -66,7 +66,7 @@ def button(inside: QWidget, text: str) -> QPushButton:
 
 
 def paste_path(path: Path) -> None:
-    """Answer the file dialog that opens next."""
+    """Answer the dialog for a folder that opens next."""
 
     def answer() -> None:
         dialog = QApplication.activeModalWidget()
@@ -77,7 +77,7 @@ def paste_path(path: Path) -> None:
         line.selectAll()
         QApplication.clipboard().setText(str(path))
         QTest.keyClick(line, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-        QTest.keyClick(line, Qt.Key.Key_Return)
+        click(button(dialog, "&Choose"))
 
     timer = QTimer(QApplication.instance(), interval=100)
     timer.timeout.connect(answer)
