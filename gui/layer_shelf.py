@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
+from napari.utils import Colormap
+from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -33,26 +35,17 @@ class LayerShelf:
         )  # fmt: skip
 
     def heat(self) -> Image:
-        """A map over the image, 0 to 1."""
+        """A map over the image, 0 to 1; clear where there is little, in its true colours else."""
+        colors = AVAILABLE_COLORMAPS[HEAT_COLORS].map(np.linspace(0, 1, 256))
+        colors[:, 3] = np.minimum(2 * np.linspace(0, 1, 256), 1)
         return self._get(
-            "heat", "", Image, np.zeros(BLANK, np.float32), colormap=HEAT_COLORS,
-            contrast_limits=(0, 1), blending="additive",
+            "heat", "", Image, np.zeros(BLANK, np.float32), colormap=Colormap(colors),
+            contrast_limits=(0, 1), blending="translucent_no_depth",
         )  # fmt: skip
 
     def labels(self, place: str) -> Labels:
-        """The "mask", or the "ai"'s own version."""
+        """The "mask", the "difference" from the AI's version, or the "ai"'s version itself."""
         return self._get(place, "", Labels, np.zeros(BLANK, np.uint8))
-
-    def insert(self, place: str, layer: Layer) -> None:
-        """Show a layer that is made elsewhere."""
-        below = ORDER[: ORDER.index(place) + 1]
-        self._viewer.layers.insert(sum(key[0] in below for key in self._layers), layer)
-        self._layers[place, "guest"] = layer
-        self._viewer.layers.selection.clear()
-
-    def remove(self, place: str) -> None:
-        """Take such a layer away."""
-        self._viewer.layers.remove(self._layers.pop((place, "guest")))
 
     def park(self) -> None:
         """Hide all and let go of the pixels."""

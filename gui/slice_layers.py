@@ -61,10 +61,11 @@ class SliceLayers:
             return array
         return array[(slice(None),) * self.plane.slicing + (self.index,)]
 
-    def show_heat(self, heat: NDArray[Any] | None) -> None:
+    def show_heat(self, heat: NDArray[Any] | None, opacity: float) -> None:
         """Lay an array (over the spatial axes, 0 to 1) over the image; None takes it away."""
         if heat is not None:
             self._put(self._shelf.heat(), heat)
+            self._shelf.heat().opacity = opacity
         if heat is not None or self._heat_data is not None:
             self._shelf.heat().visible = heat is not None
         self._heat_data = heat
@@ -143,13 +144,13 @@ class SliceLayers:
         if not self.display.difference_shown:
             self._drop_difference()
         elif self._difference is None:
-            self._difference = DifferenceLayer(self.document, self.cut, self._flat, self._scale)
-            self._shelf.insert("difference", self._difference.layer)
+            layer = self._shelf.labels("difference")
+            layer.scale = self._scale
+            self._difference = DifferenceLayer(layer, self.document, self.cut, self._flat)
 
     def _drop_difference(self) -> None:
         if self._difference is not None:
             self._difference.close()
-            self._shelf.remove("difference")
             self._difference = None
 
     def _labels_changed(self, box: Box) -> None:

@@ -84,10 +84,10 @@ class SliceView(QWidget):
         self._shelf.image(np.dtype(np.int16), False)
         self._shelf.labels("mask")
 
-    def show_heat(self, heat: NDArray[Any] | None) -> None:
+    def show_heat(self, heat: NDArray[Any] | None, opacity: float) -> None:
         """Lay a map over the image, None takes it away."""
         if self._layers is not None:
-            self._layers.show_heat(heat)
+            self._layers.show_heat(heat, opacity)
 
     @property
     def camera(self) -> Camera:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from gui.display import Display, auto_window
 from gui.gestures import Gestures, Mode
@@ -127,10 +127,10 @@ class Views(QWidget):
         self.marks = tuple(marks)
         self.redraw()
 
-    def show_heat(self, heat: NDArray[Any] | None) -> None:
+    def show_heat(self, heat: NDArray[Any] | None, opacity: float = 1.0) -> None:
         """Lay a map over the image (canonical spatial axes, 0 to 1); None takes it away."""
         for view in self.slices:
-            view.show_heat(heat)
+            view.show_heat(heat, opacity)
 
     def look_at(self, position: Position) -> None:
         """Move the crosshair, and with it all slices, to voxel coordinates."""
@@ -240,6 +240,9 @@ class Views(QWidget):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(2)
+        for view in (*self._slices, self.volume):
+            view.setMinimumSize(1, 1)  # or else the hints of canvases decide on their sizes
+            view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         for view in self._slices:
             view.activated.connect(self._activate)
             view.maximise_asked.connect(self.toggle_maximised)
@@ -274,6 +277,9 @@ class Views(QWidget):
             view.setVisible(view in wanted)
         for number, view in enumerate(wanted):
             self._grid.addWidget(view, number // 2, number % 2)
+        for line in range(2):  # an empty line takes no room
+            self._grid.setRowStretch(line, int(line == 0 or len(wanted) > 2))
+            self._grid.setColumnStretch(line, int(line == 0 or len(wanted) > 1))
         self._placed = wanted
         self._grid.activate()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SOFTWARE_VOXELS, HARDWARE_VOXELS = 96, 384  # per axis at most
 REFRESH_MS = 400  # the mask in 3D follows the pen at this pace
+BRIGHT = 99.9  # percentile of the voxels that is drawn white
 RENDERINGS = {"Projection": "mip", "Soft projection": "attenuated_mip", "Surface": "iso"}
 FRONT = {"view_direction": (0, 1, 0), "up_direction": (1, 0, 0)}  # (z, y, x): from the front
 
@@ -133,8 +135,10 @@ class VolumeView(QWidget):
         steps = [max(1, -(-n // limit)) for n in document.shape]
         self._steps = tuple(slice(None, None, step) for step in steps)
         scale = [mm * step for mm, step in zip(document.scale, steps, strict=True)]
+        coarse = document.image[self._steps]
+        self._brightest = float(np.percentile(coarse, BRIGHT))
         self._image = Image(
-            document.image[self._steps], scale=scale, rgb=document.series.rgb,
+            coarse, scale=scale, rgb=document.series.rgb,
             rendering=RENDERINGS[self._choice.currentText()], contrast_limits=(0, 255),
         )  # fmt: skip
         self._mask = Labels(document.labels[self._steps].copy(), scale=scale)
@@ -142,8 +146,8 @@ class VolumeView(QWidget):
         self._recolor()
         self._viewer.layers.extend([self._image, self._mask])
         self._viewer.layers.selection.clear()
-        self._viewer.reset_view()
         self._viewer.scene.camera.set_view_direction(**FRONT)
+        QTimer.singleShot(0, self, self._fit)  # once the canvas has its size
         document.labels_changed.connect(self._soon)
         document.objects_changed.connect(self._recolor)
         if self._display is not None:
@@ -158,6 +162,10 @@ class VolumeView(QWidget):
             self._viewer.layers.clear()
         self._image = self._mask = self._document = None
         self._late.stop()
+
+    def _fit(self) -> None:
+        if self._image is not None:
+            self._viewer.reset_view(reset_camera_angle=False)
 
     def _soon(self) -> None:
         if not self._late.isActive():
@@ -177,8 +185,11 @@ class VolumeView(QWidget):
         if self._image is None or self._display is None or self._image.rgb:
             return
         low, high = self._display.limits
-        self._image.contrast_limits = (low, max(high, low + 1e-6))
-        self._image.iso_threshold = (low + high) / 2
+        brightest = max(
+            high, self._brightest, low + 1e-6
+        )  # bright voxels fill a projection
+        self._image.contrast_limits = (low, brightest)
+        self._image.iso_threshold = min(high, (low + brightest) / 2)
 
     def _render_as(self, title: str) -> None:
         if self._image is not None:

@@ -382,8 +382,8 @@ class LimnWindow(QMainWindow):
         return answer == QMessageBox.StandardButton.Yes
 
 
-def main(paths: Sequence[Path]) -> int:
-    """Run the application; the exit code."""
+def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
+    """Run the application, or only save a picture of it; the exit code."""
     from inference import logs
 
     logs.start("window")
@@ -394,4 +394,8 @@ def main(paths: Sequence[Path]) -> int:
     notices.install(window.notices)
     window.show()
     window.opening.open(paths)
+    if screenshot:
+        from gui.screenshot import take_and_quit
+
+        take_and_quit(window, screenshot)
     return int(app.exec())
