@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from gui.comparison import difference
@@ -13,6 +12,7 @@ from gui.comparison import difference
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari.layers import Labels
     from numpy.typing import NDArray
 
     from gui.document import Document
@@ -22,37 +22,36 @@ COLORS = {1: "#2ee66b", 2: "#ff3b30", 3: "#ffd60a"}  # added, removed, given to 
 
 
 class DifferenceLayer:
-    """A napari layer that follows a document until it is closed."""
+    """Lets a napari layer follow a document until it is closed."""
 
     def __init__(
         self,
+        layer: Labels,
         document: Document,
         cut: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         part: Callable[[Box], tuple[slice, slice] | None],
-        scale: tuple[float, float],
     ) -> None:
-        self._document, self._cut, self._part = document, cut, part
-        blank = np.zeros(cut(document.labels).shape, np.uint8)
-        self.layer = Labels(blank, scale=scale, name="Differences")
+        self.layer, self._document, self._cut, self._part = layer, document, cut, part
         hidden: dict[int | None, str] = {None: "transparent", 0: "transparent"}
-        self.layer.colormap = DirectLabelColormap(color_dict=hidden | COLORS)
-        self.layer.opacity = 0.85
+        layer.colormap = DirectLabelColormap(color_dict=hidden | COLORS)
+        layer.opacity = 0.85
         document.labels_changed.connect(self._changed)
         document.ai_changed.connect(self._changed)
         self.fill()
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following, and hide the layer."""
         self._document.labels_changed.disconnect(self._changed)
         self._document.ai_changed.disconnect(self._changed)
+        self.layer.visible = False
 
     def fill(self) -> None:
         """Compare the whole slice."""
         ai = self._document.ai_labels
-        if self.layer.visible != (ai is not None):  # napari draws anew even where nothing changed
-            self.layer.visible = ai is not None
         if ai is not None:
             self.layer.data = difference(self._cut(self._document.labels), self._cut(ai))
+        if self.layer.visible != (ai is not None):  # napari draws anew even where nothing changed
+            self.layer.visible = ai is not None
 
     def _changed(self, box: Box) -> None:
         """Compare a part of the slice."""
