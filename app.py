@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import sys
 from pathlib import Path
@@ -17,7 +18,16 @@ def main(arguments: list[str]) -> int:
         return run_command(arguments)
     from gui.window import main as open_window
 
-    return open_window([Path(argument) for argument in arguments])
+    wanted = _parser().parse_args(arguments)
+    return open_window(wanted.paths, wanted.screenshot)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """What the window takes; ends the program with 2 for anything else."""
+    parser = argparse.ArgumentParser("limn", add_help=False)
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE")
+    return parser
 
 
 if __name__ == "__main__":
