@@ -1,5 +1,5 @@
 # Limn: every command sets up what it needs first (scripts/setup.sh).
-.PHONY: run test lint bench package lock setup clean
+.PHONY: run test lint bench package pictures lock setup clean
 
 python := .venv/bin/python
 display := xvfb-run --auto-servernum --server-args="-screen 0 1600x1000x24"
@@ -19,6 +19,10 @@ bench: setup      ## seconds and memory of the models, start of the window
 
 package: setup    ## the one-folder program in dist/limn, built and tried
 	@scripts/package.sh
+
+pictures: setup   ## the pictures of README.md, taken by the tour
+	@$(display) $(python) -m scripts.tour --out out
+	@mkdir -p docs/images && cp out/*_volume.png docs/images/volume.png && cp out/*_run.png docs/images/run.png && cp out/*_disc.png docs/images/vessels.png && cp out/*_explanation.png docs/images/explanation.png
 
 lock: setup       ## requirements.lock from pyproject.toml
 	@$(python) -m pip install --quiet "pip>=25.1"

@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import imageio.v3 as iio
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -96,3 +98,18 @@ def test_setup_installs_a_lock_that_has_changed(checkout: Path) -> None:
     assert _set_up(checkout).returncode == 0
     assert (checkout / "told").read_text().endswith("--requirement requirements.lock\n")
     assert (checkout / ".venv" / "requirements.lock").read_text() == "numpy==2.4.7\n"
+
+
+def test_the_program_saves_a_picture_of_what_it_was_given(tmp_path: Path) -> None:
+    sample = ROOT / "resources" / "samples" / "fundus.jpg"
+    command = [sys.executable, ROOT / "app.py", sample, "--screenshot", tmp_path / "window.png"]
+    assert subprocess.run(command, timeout=120).returncode == 0
+    shown = iio.imread(tmp_path / "window.png")
+    middle = shown[300:600, 500:900, :3].mean((0, 1))
+    assert middle[0] > middle[1] > middle[2] > 10  # the fundus, orange, fills the middle
+
+
+def test_the_program_refuses_what_it_does_not_know() -> None:
+    done = subprocess.run([sys.executable, ROOT / "app.py", "--nonsense"], capture_output=True)
+    assert done.returncode == 2
+    assert b"unrecognized arguments: --nonsense" in done.stderr

@@ -143,7 +143,7 @@ class Tour:
         self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
         wait_for(self.window.isActiveWindow, "the keyboard")
         self.window.views.active.take_focus()
-        QTest.keyClick(QApplication.focusWidget(), key, modifier)
+        QTest.keyClick(QApplication.focusWidget() or self.window, key, modifier)
 
     def wait_for_measurements(self) -> None:
         """Until the table is up to date and no job runs."""

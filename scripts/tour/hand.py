@@ -52,7 +52,7 @@ def click_row(tree: QTreeWidget, text: str) -> None:
 def drag(view: SliceView, *voxels: Sequence[float]) -> None:
     """Press at the first position (spatial axes, voxels), go through all, let go at the last."""
     points = [QPoint(*map(round, view.pixel_of(voxel))) for voxel in voxels]
-    glass = view.findChild(Glass)
+    [glass] = view.findChildren(Glass)
     QTest.mousePress(glass, LEFT, pos=points[0])
     for point in points:
         QTest.mouseMove(glass, point)
@@ -73,7 +73,7 @@ def paste_path(path: Path) -> None:
         if not isinstance(dialog, QFileDialog):
             return
         timer.stop()
-        line = dialog.findChild(QLineEdit, "fileNameEdit")
+        [line] = dialog.findChildren(QLineEdit, "fileNameEdit")
         line.selectAll()
         QApplication.clipboard().setText(str(path))
         QTest.keyClick(line, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)

@@ -23,4 +23,7 @@ def run_one(name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_one(sys.argv[1]) if sys.argv[1:] else run_all())
+    if sys.argv[1:]:
+        run_one(sys.argv[1])
+    else:
+        sys.exit(run_all())
