@@ -178,6 +178,4 @@ class ExplainSection(Section):
         self.refresh()
 
     def _overlay(self) -> None:
-        heat = self._heat
-        share = self.opacity.value() / 100
-        self.session.views.show_heat(None if heat is None else heat * np.float32(share))
+        self.session.views.show_heat(self._heat, self.opacity.value() / 100)
