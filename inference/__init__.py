@@ -1,0 +1,1 @@
+"""The data model, the worker process and running models: numpy and torch, never Qt."""
