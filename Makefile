@@ -22,7 +22,8 @@ package: setup    ## the one-folder program in dist/limn, built and tried
 
 pictures: setup   ## the pictures of README.md, taken by the tour
 	@$(display) $(python) -m scripts.tour --out out
-	@mkdir -p docs/images && cp out/*_volume.png docs/images/volume.png && cp out/*_run.png docs/images/run.png && cp out/*_disc.png docs/images/vessels.png && cp out/*_explanation.png docs/images/explanation.png
+	@mkdir -p docs/images
+	@for name in volume run disc explanation; do cp out/*_$$name.png docs/images/$$name.png; done
 
 lock: setup       ## requirements.lock from pyproject.toml
 	@$(python) -m pip install --quiet "pip>=25.1"
