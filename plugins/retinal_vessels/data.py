@@ -94,10 +94,18 @@ def load(sample: Sample) -> Tensor:
 
 
 class Crops:
-    """Augmented batches as a function of the step: `crops(step)` is always the same batch."""
+    """Augmented batches as a function of the step: `crops(step)` is always the same batch.
 
-    def __init__(self, loaded: Sequence[Tensor], batch: int, size: int, seed: int) -> None:
-        self.loaded = [_pyramid(planes) for planes in loaded]
+    Every crop has a strength of its own in [0, 1], mostly small: the sets were drawn in different
+    manners, and a network that cannot tell them apart any more draws none of them well.
+    The photographs stay on `device`, where crops are cut and recoloured as well.
+    """
+
+    def __init__(
+        self, loaded: Sequence[Tensor], batch: int, size: int, seed: int, device: str = "cpu"
+    ) -> None:
+        self.loaded = [_pyramid(planes.to(device)) for planes in loaded]
+        self.inside = [(8 * planes[4, ::8, ::8].nonzero() + 4).numpy() for planes in loaded]
         self.batch = batch
         self.size = size
         self.seed = seed
@@ -107,22 +115,25 @@ class Crops:
         rng = np.random.default_rng((self.seed, step))
         torch.manual_seed(int(rng.integers(2**31)))
         chosen = rng.integers(len(self.loaded), size=self.batch)
-        crops = torch.stack([self._crop(self.loaded[i], rng) for i in chosen])
+        strengths = rng.random(self.batch) ** 2
+        pairs = zip(chosen, strengths, strict=True)
+        crops = torch.stack([self._crop(index, strength, rng) for index, strength in pairs])
         if rng.random() < 0.8:
             crops = cut_mix(crops, rng)
-        image = recolour(crops[:, :3], rng) * crops[:, 4:]
+        image = recolour(crops[:, :3], strengths, rng) * crops[:, 4:]
         return {
             "image": image.contiguous(memory_format=torch.channels_last),
             "vessels": crops[:, 3:4],
             "field_of_view": (crops[:, 4:] > 0.5).float(),
         }
 
-    def _crop(self, pyramid: tuple[Tensor, Tensor], rng: np.random.Generator) -> Tensor:
+    def _crop(self, index: int, strength: float, rng: np.random.Generator) -> Tensor:
         """Any scale, turn and flip in one bilinear lookup, centred within the field of view."""
-        zoom = 2 ** rng.uniform(-1, 1) if rng.random() < 0.8 else 1.0
+        zoom = 2 ** (strength * rng.uniform(-1, 1))
         level = int(zoom < 0.75)
-        planes = pyramid[level]
-        theta = _affine(planes, self.size, zoom * 2**level, rng)
+        planes = self.loaded[index][level]
+        centre = rng.choice(self.inside[index]) / 2**level
+        theta = _affine(planes, centre, self.size, zoom * 2**level, rng).to(planes.device)
         grid = F.affine_grid(theta[None], [1, 5, self.size, self.size], align_corners=False)
         return F.grid_sample(planes[None], grid, mode="bilinear", align_corners=False)[0]
 
@@ -131,19 +142,24 @@ def _pyramid(planes: Tensor) -> tuple[Tensor, Tensor]:
     return planes, F.avg_pool2d(planes[None], 2)[0]
 
 
-def _affine(planes: Tensor, size: int, zoom: float, rng: np.random.Generator) -> Tensor:
+def _affine(
+    planes: Tensor,
+    centre: NDArray[np.float64],
+    size: int,
+    zoom: float,
+    rng: np.random.Generator,
+) -> Tensor:
     """Return the 2×3 matrix from the crop's to the image's coordinates in [-1, 1] (x, y)."""
     height, width = planes.shape[1:]
-    inside = planes[4, ::8, ::8].nonzero()
-    row, column = (8 * inside[rng.integers(len(inside))] + 4).tolist()
+    row, column = centre
     stretch = 2 ** rng.uniform(-0.25, 0.25)
     angle = rng.integers(4) * np.pi / 2 + np.deg2rad(rng.uniform(-20, 20))
     flip = rng.choice([-1, 1])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     pixels = turn @ np.diag([flip * stretch, 1 / stretch]) * (size / 2 / zoom)
     linear = pixels / np.array([[width / 2], [height / 2]])
-    centre = 0.85 * np.array([[column / width * 2 - 1], [row / height * 2 - 1]])
-    return torch.tensor(np.hstack([linear, centre]), dtype=torch.float32)
+    middle = 0.85 * np.array([[column / width * 2 - 1], [row / height * 2 - 1]])
+    return torch.tensor(np.hstack([linear, middle]), dtype=torch.float32)
 
 
 def cut_mix(crops: Tensor, rng: np.random.Generator) -> Tensor:
@@ -157,38 +173,41 @@ def cut_mix(crops: Tensor, rng: np.random.Generator) -> Tensor:
     return mixed
 
 
-def recolour(image: Tensor, rng: np.random.Generator) -> Tensor:
+def recolour(image: Tensor, strengths: NDArray[np.float64], rng: np.random.Generator) -> Tensor:
     """Another camera: channel mixtures, contrast, gamma, uneven light, blur and noise."""
-    count = len(image)
-    mixed = torch.einsum("nij,njyx->niyx", torch.stack([_mixture(rng) for _ in image]), image)
-    shape = (count, 3, 1, 1)
-    gain = torch.exp(0.25 * torch.randn(shape)) * torch.exp(0.2 * torch.randn(count, 1, 1, 1))
-    curve, offset = 0.12 * torch.randn(shape), 0.25 * torch.randn(shape)
-    light = F.interpolate(0.25 * torch.randn(count, 6, 4, 4), image.shape[2:], mode="bilinear")
-    changed = mixed * gain * (1 + light[:, :3]) + curve * mixed * mixed.abs()
-    changed = changed + offset + light[:, 3:]
-    for index in range(count):
+    count, device = len(image), image.device
+    strength = torch.tensor(strengths, dtype=torch.float32, device=device).view(count, 1, 1, 1)
+    mixture = torch.stack([_mixture(s, rng) for s in strengths]).to(device)
+    mixed = torch.einsum("nij,njyx->niyx", mixture, image)
+    gain, curve, offset, noise = strength * torch.randn(4, count, 3, 1, 1, device=device)
+    gain = torch.exp(0.4 * gain + 0.3 * strength * torch.randn_like(strength))
+    light = 0.4 * strength * torch.randn(count, 6, 4, 4, device=device)
+    light = F.interpolate(light, image.shape[2:], mode="bilinear")
+    changed = mixed * gain * (1 + light[:, :3]) + 0.2 * curve * mixed * mixed.abs()
+    changed = changed + 0.4 * offset + light[:, 3:]
+    for index, most in enumerate(strengths):
         if rng.random() < 0.4:
-            changed[index] = blur(changed[index], rng.uniform(0.4, 1.6))
-    noise = 0.3 * torch.rand(shape) * (torch.rand(count, 1, 1, 1) < 0.5)
-    return (changed + noise * torch.randn_like(changed)).clamp(-4, 4)
+            changed[index] = blur(changed[index], 0.3 + most * rng.uniform(0.2, 1.5))
+    noise = 0.2 * noise.abs().clamp_max(2) * torch.randn_like(changed)
+    result: Tensor = (changed + noise).clamp(-4, 4)
+    return result
 
 
-def _mixture(rng: np.random.Generator) -> Tensor:
+def _mixture(strength: float, rng: np.random.Generator) -> Tensor:
     """Mostly the channels with a little crosstalk; sometimes one grey or the green one alone."""
     kind = rng.random()
-    if kind < 0.15:
+    if kind < 0.1:
         return torch.tensor([[0.0, 1.0, 0.0]]).repeat(3, 1)
-    if kind < 0.35:
+    if kind < 0.2:
         weights = torch.tensor(rng.dirichlet([1.0, 2.0, 0.5]), dtype=torch.float32)
         return weights.repeat(3, 1)
-    return torch.eye(3) + 0.1 * torch.randn(3, 3)
+    return torch.eye(3) + 0.2 * strength * torch.randn(3, 3)
 
 
 def blur(planes: Tensor, sigma: float) -> Tensor:
     """Gaussian of `sigma` pixels on (channels, y, x)."""
     radius = max(1, round(2.5 * sigma))
-    line = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    line = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=planes.device) / sigma) ** 2)
     line = (line / line.sum()).view(1, 1, 1, -1)
     stack = F.pad(planes[:, None], (radius, radius, radius, radius), mode="replicate")
     return F.conv2d(F.conv2d(stack, line), line.transpose(2, 3))[:, 0]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as Picture
 from scipy import ndimage
+from scipy.spatial import ConvexHull
+from skimage.draw import polygon2mask
 from skimage.feature import hessian_matrix, hessian_matrix_eigvals
-from skimage.morphology import convex_hull_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,9 +109,20 @@ def _lit(brightest: Plane) -> Mask:
     regions, count = ndimage.label(lit)
     if count == 0:
         return everything
-    largest = regions == 1 + np.argmax(np.bincount(regions.ravel())[1:])
-    hull: Mask = convex_hull_image(largest)  # type: ignore[no-untyped-call]
-    return hull
+    return _convex(regions == 1 + np.argmax(np.bincount(regions.ravel())[1:]))
+
+
+def _convex(region: Mask) -> Mask:
+    """Fill the bites that shadows take out of a field of view."""
+    rows = np.flatnonzero(region.any(axis=1))
+    left, right = (
+        region[rows].argmax(axis=1),
+        region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1),
+    )
+    ends = np.concatenate([np.stack([rows, left], 1), np.stack([rows, right], 1)])
+    corners = ends[ConvexHull(ends).vertices]
+    hull: Mask = polygon2mask(region.shape, corners)  # type: ignore[no-untyped-call]
+    return hull | region
 
 
 def _border_level(brightest: Plane) -> float:
@@ -134,24 +146,20 @@ def normalise(image: Photograph, field_of_view: Mask) -> Plane:
     Means and deviations look at the field of view only; outside it the result is 0.
     """
     colour = as_colour(image)
-    rows, columns = bounding_box(field_of_view)
-    longest = max(rows.stop - rows.start, columns.stop - columns.start)
-    factor = max(1, round(longest / SMALL))
-    inside = field_of_view.astype(np.float32)
-    weight = _smooth(inside, factor) + 1e-6
-    channels = [_standardised(colour[..., c] * inside, weight, factor) for c in range(3)]
-    result: Plane = np.stack(channels) * inside
-    return result
+    return np.stack([_standardised(colour[..., c], field_of_view) for c in range(3)])
 
 
-def _standardised(channel: Plane, weight: Plane, factor: int) -> Plane:
+def _standardised(channel: Plane, field_of_view: Mask) -> Plane:
+    factor = max(1, round(max(field_of_view[bounding_box(field_of_view)].shape) / SMALL))
+    shape = field_of_view.astype(np.float32)
+    channel, weight = channel * shape, _smooth(shape, factor) + 1e-6
     mean: Plane = _smooth(channel, factor) / weight
     variance = np.maximum(_smooth(channel**2, factor) / weight - mean**2, 0)
     inside = weight > 0.5
     typical = np.sqrt(np.median(variance[inside])) if inside.any() else 0.0
     deviation = np.sqrt(variance + (0.5 * typical) ** 2 + (0.5 / 255) ** 2)
     low, spread = (_enlarged(x, factor, channel.shape) for x in (mean, deviation))
-    result: Plane = np.minimum(np.maximum((channel - low) / spread, -4), 4)
+    result: Plane = np.minimum(np.maximum((channel - low) / spread, -4), 4) * shape
     return result
 
 
@@ -215,7 +223,7 @@ def _looks(image: Photograph, field_of_view: Mask) -> Looks:
     core = core if core.any() else np.ones_like(shape)
     red, green, blue = colour[core].mean(axis=0) + 1e-3
     light = np.percentile(colour[core].max(axis=1), [5, 50]) + 1e-3
-    normal = normalise(colour, shape)[1]
+    normal = _standardised(colour[..., 1], shape)
     return Looks(
         colour=float(np.ptp(colour[core], axis=1).mean()),
         red=float(red / green),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from plugins.retinal_vessels.model import FSGNet
+
 CONFIGS = {
     "fast": {"width": 8, "depths": [3, 3, 9, 3], "guided": True, "drop": 0.0},
     "large": {"width": 24, "depths": [3, 3, 9, 3], "guided": True, "drop": 0.1},
@@ -61,6 +63,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     folds: int = 4,
     leave_out: Annotated[Optional[str], typer.Option(help="drive, chase or hrf")] = None,  # noqa: UP045
     unguided: Annotated[bool, typer.Option("--unguided")] = False,
+    start: Annotated[Optional[Path], typer.Option(help="A finished run to go on from.")] = None,  # noqa: UP045
     seed: int = 0,
     batch: int = 4,
     size: int = 224,
@@ -69,24 +72,39 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     keep_freed_blocks()
     config = CONFIGS[model] | {"guided": not unguided}
     trained, held = data.split(data.samples(data_folder), fold, folds, leave_out)
+    if not trained:
+        raise typer.BadParameter(f"{data_folder} holds no photographs with drawn vessels.")
     out.mkdir(parents=True, exist_ok=True)
-    length = steps or STEPS[model]
+    length, held_names = steps or STEPS[model], [f"{s.set}/{s.name}" for s in held]
     record = {
         "model": model, "config": config, "fold": fold, "folds": folds, "leave_out": leave_out,
         "seed": seed, "steps": length, "batch": batch, "size": size,
+        "start": start and start.name,
         "trained": [f"{s.set}/{s.name}" for s in trained],
-        "held_out": [f"{s.set}/{s.name}" for s in held],
+        "held_out": held_names,
         "selection": "averaged weights after the last step of a fixed schedule",
     }  # fmt: skip
     (out / "run.json").write_text(json.dumps(record, indent=1))
     torch.manual_seed(seed)
-    crops = data.Crops([data.load(s) for s in trained], batch, size, seed)
+    processor = devices.choose(device)
+    crops = data.Crops([data.load(s) for s in trained], batch, size, seed, processor)
+    network = build(config) if start is None else continued(start, held_names)
     plan = training.Plan(steps=length, rate=RATES[model], seed=seed, minutes=minutes)
     done = training.train(
-        build(config), crops, loss_of, plan, out,
-        device=devices.choose(device), resume=resume, config=config,
+        network, crops, loss_of, plan, out,
+        device=processor, resume=resume, config=config,
     )  # fmt: skip
     typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
+
+
+def continued(run: Path, held_out: list[str]) -> FSGNet:
+    """Return the network of a finished run, which must have held out the same images."""
+    if json.loads((run / "run.json").read_text("utf-8"))["held_out"] != held_out:
+        raise typer.BadParameter(f"{run} held out other images: its network has seen these.")
+    weights, config = training.read_weights(run / "model.safetensors")
+    network = build(config)
+    network.load_state_dict(weights)
+    return network
 
 
 if __name__ == "__main__":
