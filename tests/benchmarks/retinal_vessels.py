@@ -15,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from inference import weights
 from inference.client import WorkerClient
 from inference.reading import read
 from inference.registry import tasks
@@ -128,8 +129,8 @@ def table(rows: list[Measured]) -> Table:
 
 
 def main() -> None:
-    """Measure every model at every size."""
+    """Measure every installed model at every size."""
     task = tasks()["retinal_vessels"]
-    [models] = [setting.choices for setting in task.settings if setting.name == "model"]
+    models = [info.name for info in weights.describe() if info.plugin == task.name]
     rows = [measure(task, model, size) for model in models for size in SIZES]
     Console().print(table(rows))
