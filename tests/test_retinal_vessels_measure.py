@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from math import cos, isnan, log, pi, radians, sin, sqrt
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -255,8 +255,9 @@ def test_blots_and_rings_are_measured():
     assert found["total_length"] == pytest.approx(2 * pi * 40, rel=0.1)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("drive_train/21", 0.3), ("hrf_train/01_h", 0.3)])
-def test_real_vessels_are_measured_within_300_ms(shared_data, name, limit):
+@pytest.mark.parametrize("name", ["drive_train/21", "hrf_train/01_h"])
+def test_real_vessels_are_measured_within_300_ms(shared_data, name):
+    """Of processor time, so that other programs do not count."""
     folder = shared_data / "retina"
     mask, seen = (
         np.asarray(Image.open(folder / f"{name}_{what}.png")) > 0 for what in ("vessels", "fov")
@@ -264,10 +265,10 @@ def test_real_vessels_are_measured_within_300_ms(shared_data, name, limit):
     warm_up()
     times = []
     for _ in range(5):
-        start = perf_counter()
+        start = process_time()
         found = measure(mask, seen, disc=Disc(*(np.array(mask.shape) / 2), 40)).as_dict()
-        times.append(perf_counter() - start)
-    assert min(times) < limit
+        times.append(process_time() - start)
+    assert min(times) < 0.3
     assert 5 < found["vessel_density"]["value"] < 20
     assert 1 < found["arc_over_chord"]["value"] < 1.2
     d0, d1, d2 = (found[f"fractal_d{i}"]["value"] for i in range(3))
