@@ -308,6 +308,10 @@ def test_train_and_evaluate_from_the_command_line(
     assert "done" in done.output
     record = json.loads((run / "run.json").read_text())
     assert record["held_out"] == ["drive/21"]
+    other = ["--out", str(tmp_path / "other"), "--fold", "1", "--folds", "2", "--start", str(run)]
+    refused = CliRunner().invoke(training, [*arguments, *other])
+    assert refused.exit_code == 2
+    assert "its network has seen these" in refused.output.replace("\n", " ")
     out = tmp_path / "out"
     done = CliRunner().invoke(
         evaluating, [*arguments, "--out", str(out), "--runs", str(run.parent)]
