@@ -71,9 +71,8 @@ class Brush:
         self.stop()
 
     def double_click(self, pointer: Pointer) -> None:
-        """A quick second dab."""
+        """A quick second stroke."""
         self.press(pointer)
-        self.stop()
 
     def stop(self) -> None:
         """End the stroke as it is."""

@@ -87,7 +87,8 @@ class Gestures:
         tool = self._views.tool
         if tool is None or event.button() != Button.LeftButton:
             return lambda now: None
-        tool.press(view.pointer(event))
+        again = event.type() == QEvent.Type.MouseButtonDblClick
+        (tool.double_click if again else tool.press)(view.pointer(event))
 
         def drag(now: QMouseEvent) -> None:
             released = now.type() == QEvent.Type.MouseButtonRelease

@@ -265,15 +265,13 @@ class SliceView(QWidget):
         self._refresh()
 
     def _double_clicked(self, event: QMouseEvent) -> None:
-        tool = self._views.tool
-        if event.button() != Button.LeftButton:
-            return
-        if tool is not None:
-            tool.double_click(self.pointer(event))
-            self._refresh()
-        else:
+        """The second press of two quick ones: a press, but it maximises where nothing is drawn."""
+        left = event.button() == Button.LeftButton
+        if left and self._views.tool is None and not self._views.gestures.space_held:
             self._drag = None
             self.maximise_asked.emit(self)
+        else:
+            self._pressed(event)
 
     def _key_pressed(self, event: QKeyEvent) -> bool:
         """Space held down makes the left button move the picture."""

@@ -44,7 +44,7 @@ class Tool(Protocol):
         """The left button went up."""
 
     def double_click(self, pointer: Pointer) -> None:
-        """The left button was double clicked, such as to close an outline."""
+        """The left button went down again at once, such as to close an outline; comes for press."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,15 @@ class Mouse:
     def click(self, place: Sequence[float], keys: Qt.KeyboardModifier = PLAIN) -> None:
         QTest.mouseClick(self.glass, LEFT, keys, self.at(place))
 
+    def quick_drag(
+        self, *places: Sequence[float], button: Qt.MouseButton = LEFT, keys: Any = PLAIN
+    ) -> None:
+        """A drag right after a click at the same place: Qt calls its press a double click."""
+        QTest.mouseDClick(self.glass, button, keys, self.at(places[0]))
+        for place in places[1:]:
+            QTest.mouseMove(self.glass, self.at(place))
+        QTest.mouseRelease(self.glass, button, keys, self.at(places[-1]))
+
     def double_click(self, place: Sequence[float]) -> None:
         self.click(place)
         QTest.mouseDClick(self.glass, LEFT, PLAIN, self.at(place))
@@ -295,6 +304,30 @@ def test_the_eraser_takes_the_active_object_alone(window: LimnWindow, photo: Doc
     mouse(window).drag((50, 45), (50, 55), keys=SHIFT)
     assert photo.labels[50, 50] == 0
     assert photo.history.undo_title == "Eraser"
+
+
+def test_a_second_stroke_right_after_the_first_is_drawn_as_well(
+    window: LimnWindow, photo: Document
+) -> None:
+    window.correction.use("brush")
+    window.correction.set_radius(3)
+    hand = mouse(window)
+    hand.drag((30, 30), (30, 33))
+    steps = len(photo.history)
+    hand.quick_drag((30, 33), (60, 33), (60, 80))
+    assert photo.labels[45, 33] == photo.labels[60, 60] == 1
+    press_key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert photo.labels[30, 31] == 1
+    assert not photo.labels[45:].any()
+    assert len(photo.history) == steps
+
+
+def test_grey_levels_follow_a_right_button_pressed_twice(
+    window: LimnWindow, scan: Document
+) -> None:
+    before = window.views.display.window
+    mouse(window).quick_drag((3, 30, 40), (3, 20, 60), button=Qt.MouseButton.RightButton)
+    assert window.views.display.window != before
 
 
 def test_a_locked_object_is_not_drawn_and_the_user_is_told(
