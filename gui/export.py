@@ -134,10 +134,7 @@ def write(snapshot: Snapshot, folder: Path) -> list[Path]:
     for name, result in snapshot.results.items():
         task = registry.tasks()[name]
         measured = task.write(series, _corrected(snapshot, result), stem)
-        about = headless.provenance(
-            task, result.get("settings", {}), series, result.get("device", ""),
-            result.get("seconds", 0.0), measured,
-        )  # fmt: skip
+        about = headless.provenance(task, result.get("settings", {}), series, result, measured)
         record |= about if len(snapshot.results) == 1 else {name: about}
     if snapshot.objects:
         _write_labels(snapshot, stem)

@@ -57,7 +57,7 @@ class TaskFailed(UserError):  # noqa: N818 (it says what happened)
     def __init__(self, title: str, failed: Failed) -> None:
         super().__init__(
             f"“{title}” could not be finished because of an error inside Limn ({failed.kind}): "
-            "the details help to report it."
+            "the log has the details."
         )
         self.kind, self.details = failed.kind, failed.details
 

@@ -34,7 +34,10 @@ def run_all(
     *,
     resume: bool = False,
 ) -> bool:
-    """Whether every input gave its outputs; `complain` gets one line for each that did not."""
+    """Whether every input gave its outputs.
+
+    `complain` gets one line for each that did not, and one for each doubtful result.
+    """
     cases, stems = name_inputs(inputs)
     todo = [case for case in cases if not (resume and is_finished(request, *case))]
     with _Crew(request, stems, min(workers, max(1, len(todo)))) as crew:
@@ -68,32 +71,33 @@ class _Crew:
         well = True
         try:
             for future in as_completed(futures):
-                if sentence := future.result():
-                    well = False
-                    complain(sentence)
+                done, lines = future.result()
+                well &= done
+                for line in lines:
+                    complain(line)
         finally:
             for future in futures:
                 future.cancel()
         return well
 
-    def _attempt(self, path: Path, name: str) -> str:
-        """The sentence why the case failed, or ""."""
+    def _attempt(self, path: Path, name: str) -> tuple[bool, list[str]]:
+        """Whether the case has its outputs, and what is to be said of it."""
         client, bar = self._idle.get(), self._progress.add_task(path.name, total=None)
         names = chain([name], iter(lambda: self._stems.take(name), None))
         try:
-            process(self._request, path, names, self._reader, client, self._show(path, bar))
+            show = self._show(path, bar)
+            doubts = process(self._request, path, names, self._reader, client, show)
         except UserError as error:
-            return f"{path}: {error}"
+            return False, [f"{path}: {error}"]
         except Exception as error:  # noqa: BLE001  one case must not end the cohort
             reason = logs.stack(error)  # without the error's text, which may name the patient
             logger.warning("%s failed: %s", self._request.task.name, reason)
-            return (
-                f"{path}: an error inside Limn ({type(error).__name__}): the log has the details."
-            )
+            kind = type(error).__name__
+            return False, [f"{path}: an error inside Limn ({kind}): the log has the details."]
         finally:
             self._progress.remove_task(bar)
             self._idle.put(client)
-        return ""
+        return True, [f"{path}: warning: {doubt}" for doubt in doubts]
 
     def _show(self, path: Path, bar: TaskID) -> OnProgress:
         def show(done: int, total: int, note: str) -> None:

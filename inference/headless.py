@@ -103,8 +103,8 @@ def process(
     reader: Reader,
     client: WorkerClient,
     on_progress: OnProgress,
-) -> list[Path]:
-    """Run the task on every series of one input that suits it; the JSON files; raises UserError."""
+) -> list[str]:
+    """Run the task on every series of one input that suits it; its warnings; raises UserError."""
     on_progress(0, 0, f"Reading {path.name}")
     task = request.task
     suited = [series for series in reader.read(path) if task.suits(series)]
@@ -112,7 +112,8 @@ def process(
         raise UserError(f"{path.name} holds no image for {task.title.lower()}.")
     jobs = list(zip(suited, names, strict=False))
     # the first name comes last, for its JSON marks the whole input as finished
-    return [_run(request, path, *job, client, on_progress) for job in reversed(jobs)]
+    found = [_run(request, path, *job, client, on_progress) for job in reversed(jobs)]
+    return [warning for warning in reversed(found) if warning]
 
 
 def is_finished(request: Request, path: Path, name: str) -> bool:
@@ -136,7 +137,8 @@ def _run(
     name: str,
     client: WorkerClient,
     on_progress: OnProgress,
-) -> Path:
+) -> str:
+    """What the task doubts about its result, or ""."""
     started = time.perf_counter()
     task = request.task
     arrays, params = task.request(series, request.settings)
@@ -158,27 +160,27 @@ def _run(
     measurements = task.write(series, result, request.out / name)
     record = request.out / f"{name}.json"
     device = result.get("device") or client.devices[0].name
-    seconds = time.perf_counter() - started
-    about = provenance(task, request.settings, series, device, seconds, measurements)
+    result = result | {"device": device, "seconds": time.perf_counter() - started}
+    about = provenance(task, request.settings, series, result, measurements)
     write_json(record, about | {"input": about["input"] | {"name": path.name}})
-    return record
+    return result.get("warning") or ""
 
 
 def provenance(
     task: Task,
     settings: Mapping[str, Any],
     series: Series,
-    device: str,
-    seconds: float,
+    result: Mapping[str, Any],
     measurements: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What stands in the JSON beside every output: whence, by what, how, and what came out."""
+    doubt = result.get("warning")
     return _recipe(task, settings) | {
         "input": describe_input(series),
-        "device": device,
-        "seconds": round(seconds, 3),
+        "device": result.get("device", ""),
+        "seconds": round(result.get("seconds", 0.0), 3),
         "measurements": dict(measurements),
-        "warnings": list(series.warnings),
+        "warnings": [*series.warnings, *([doubt] if doubt else [])],
         "notice": NOTICE,
     }
 

@@ -164,6 +164,16 @@ def test_the_json_says_how_a_result_arose(tmp_path: Path) -> None:
     assert not any(secret in text for secret in ("Doe", "SECRET-7", "2.25.7"))
 
 
+def test_what_a_task_doubts_is_told_and_stands_in_the_json(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    lines: list[str] = []
+    request = request_to(tmp_path / "out", level=250)
+    assert run_all(request, [tmp_path / "a.png"], lines.append)
+    assert lines == [f"{tmp_path / 'a.png'}: warning: Few pixels are that bright."]
+    about = json.loads((tmp_path / "out" / "a.json").read_text("utf-8"))
+    assert about["warnings"] == ["Few pixels are that bright."]
+
+
 def test_every_series_has_outputs_of_its_own(tmp_path: Path) -> None:
     visit = tmp_path / "visit"
     visit.mkdir()
