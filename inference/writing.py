@@ -175,9 +175,10 @@ def _extent(inside: Array) -> list[int]:
 
 
 def _as_rgb(picture: Array) -> Array:
-    """8-bit RGB; other depths by their 0.5 to 99.5 percentiles."""
+    """8-bit RGB; other depths by their 0.5 to 99.5 percentiles, values that are none black."""
     if picture.dtype != np.uint8:
-        low, high = np.percentile(picture, (0.5, 99.5))
-        scaled = (picture.astype(np.float32) - low) / max(high - low, 1e-9)
+        known = picture[np.isfinite(picture)]
+        low, high = np.percentile(known, (0.5, 99.5)) if known.size else (0.0, 0.0)
+        scaled = np.nan_to_num((picture.astype(np.float32) - low) / max(high - low, 1e-9))
         picture = (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)

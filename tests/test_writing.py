@@ -77,6 +77,16 @@ def test_overlay_colours_the_labels_alone() -> None:
     assert writing.overlay(GREY.astype(np.uint16) * 900, labels, [RED], 1).dtype == np.uint8
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("gaps", [np.s_[:2], np.s_[:]])
+def test_overlay_shows_values_that_are_none_in_black(gaps: slice) -> None:
+    picture = GREY.astype(np.float32)
+    picture[gaps] = np.nan
+    shown = writing.overlay(picture, np.zeros(GREY.shape, np.uint8), [RED], 1)
+    assert not shown[gaps].any()
+    assert shown[2:].any() == (gaps != np.s_[:])
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a.nii.gz", "a"), ("A.NII.GZ", "A"), ("a.b.png", "a.b"), ("a.seg.nrrd", "a"), ("a", "a")],
