@@ -96,8 +96,8 @@ def load(sample: Sample) -> Tensor:
 class Crops:
     """Augmented batches as a function of the step: `crops(step)` is always the same batch.
 
-    Every crop has a strength of its own in [0, 1], mostly small: the sets were drawn in different
-    manners, and a network that cannot tell them apart any more draws none of them well.
+    Every crop has a strength of its own in [0, 1], mostly small, often none: the sets were drawn in
+    different manners, and a network that cannot tell them apart any more draws none of them well.
     The photographs stay on `device`, where crops are cut and recoloured as well.
     """
 
@@ -115,7 +115,7 @@ class Crops:
         rng = np.random.default_rng((self.seed, step))
         torch.manual_seed(int(rng.integers(2**31)))
         chosen = rng.integers(len(self.loaded), size=self.batch)
-        strengths = rng.random(self.batch) ** 2
+        strengths = np.maximum(0, rng.uniform(-0.4, 1, self.batch)) ** 2
         pairs = zip(chosen, strengths, strict=True)
         crops = torch.stack([self._crop(index, strength, rng) for index, strength in pairs])
         if rng.random() < 0.8:
@@ -128,38 +128,47 @@ class Crops:
         }
 
     def _crop(self, index: int, strength: float, rng: np.random.Generator) -> Tensor:
-        """Any scale, turn and flip in one bilinear lookup, centred within the field of view."""
+        """Any scale, turn and flip in one lookup, centred within the field of view.
+
+        Drawn vessels are looked up by nearest pixel: many are one pixel wide, and interpolation
+        would turn them into halves that teach the network to leave them out.
+        """
         zoom = 2 ** (strength * rng.uniform(-1, 1))
         level = int(zoom < 0.75)
         planes = self.loaded[index][level]
         centre = rng.choice(self.inside[index]) / 2**level
-        theta = _affine(planes, centre, self.size, zoom * 2**level, rng).to(planes.device)
+        linear = _linear(strength, rng) * (self.size / 2 / (zoom * 2**level))
+        theta = _affine(planes.shape[1:], centre, linear).to(planes.device)
         grid = F.affine_grid(theta[None], [1, 5, self.size, self.size], align_corners=False)
-        return F.grid_sample(planes[None], grid, mode="bilinear", align_corners=False)[0]
+        image = F.grid_sample(planes[None, :3], grid, mode="bilinear", align_corners=False)
+        drawn = F.grid_sample(planes[None, 3:], grid, mode="nearest", align_corners=False)
+        return torch.cat([image, drawn], dim=1)[0]
 
 
 def _pyramid(planes: Tensor) -> tuple[Tensor, Tensor]:
     return planes, F.avg_pool2d(planes[None], 2)[0]
 
 
-def _affine(
-    planes: Tensor,
-    centre: NDArray[np.float64],
-    size: int,
-    zoom: float,
-    rng: np.random.Generator,
-) -> Tensor:
-    """Return the 2×3 matrix from the crop's to the image's coordinates in [-1, 1] (x, y)."""
-    height, width = planes.shape[1:]
-    row, column = centre
-    stretch = 2 ** rng.uniform(-0.25, 0.25)
-    angle = rng.integers(4) * np.pi / 2 + np.deg2rad(rng.uniform(-20, 20))
-    flip = rng.choice([-1, 1])
+def _linear(strength: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a flip and a turn, by quarters and, with strength, any angle, and a stretch (x, y)."""
+    stretch = 2 ** (strength * rng.uniform(-0.4, 0.4))
+    angle = rng.integers(4) * np.pi / 2 + strength * np.deg2rad(rng.uniform(-45, 45))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    pixels = turn @ np.diag([flip * stretch, 1 / stretch]) * (size / 2 / zoom)
-    linear = pixels / np.array([[width / 2], [height / 2]])
-    middle = 0.85 * np.array([[column / width * 2 - 1], [row / height * 2 - 1]])
-    return torch.tensor(np.hstack([linear, middle]), dtype=torch.float32)
+    return turn @ np.diag([rng.choice([-1, 1]) * stretch, 1 / stretch])
+
+
+def _affine(
+    shape: tuple[int, ...], centre: NDArray[np.float64], linear: NDArray[np.float64]
+) -> Tensor:
+    """Return the 2×3 matrix from the crop's to the image's coordinates in [-1, 1] (x, y).
+
+    The centre (y, x) is drawn towards the image's and put on the grid of pixels, so that a crop
+    that is only turned by quarters keeps the photograph's own pixels.
+    """
+    size = np.array(shape[::-1], dtype=np.float64)
+    middle = np.round(size / 2 + 0.85 * (centre[::-1] - size / 2)) / size * 2 - 1
+    matrix = np.column_stack([linear / (size[:, None] / 2), middle])
+    return torch.tensor(matrix, dtype=torch.float32)
 
 
 def cut_mix(crops: Tensor, rng: np.random.Generator) -> Tensor:

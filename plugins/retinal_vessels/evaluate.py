@@ -133,7 +133,7 @@ def main(
     """Measure runs on the images they never saw."""
     keep_freed_blocks()
     every = data.samples(data_folder)
-    console, chosen = Console(), devices.choose(device)
+    console, chosen = Console(width=120), devices.choose(device)
     results = []
     for path in sorted(runs.glob(f"{match}/model.safetensors")):
         result = evaluate_run(path.parent, every, chosen)
