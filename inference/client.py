@@ -315,6 +315,8 @@ class WorkerClient:
                 return
             logger.warning("the %s process ended with code %s", self.name, process.exitcode)
             lost = self._sort_out()
+            if lost:  # the job's fault, and it is over: only a worker that cannot start is given up
+                self._starts.clear()
             self._start_again()
         for job in lost:
             job.settle(error=WorkerCrashed(_crashed(self.name, job.title, process.exitcode)))

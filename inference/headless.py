@@ -60,8 +60,6 @@ class Reader:
 
     def read(self, path: Path) -> list[Series]:
         """`reading.read`; raises UserError."""
-        if self._client.state == "stopped":  # several damaged files in a row are no reason to end
-            self._client.restart()
         job = self._client.submit(
             "inference.reading:read_job", path=str(path.absolute()), title=path.name
         )

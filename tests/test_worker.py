@@ -53,13 +53,6 @@ def reader() -> Iterator[WorkerClient]:
     client.close()
 
 
-@pytest.fixture(autouse=True)
-def fresh_starts(request: pytest.FixtureRequest) -> None:
-    """Crashes of one test are no reason to give up in another."""
-    if "reader" in request.fixturenames:
-        request.getfixturevalue("reader")._starts.clear()
-
-
 def name_of(task: Callable[..., Any]) -> str:
     return f"{tasks.__name__}:{task.__name__}"
 
@@ -444,6 +437,15 @@ def test_a_worker_killed_from_outside_comes_back(reader: WorkerClient) -> None:
     reader.process.kill()
     jobs = [reader.submit(name_of(tasks.echo), value=n) for n in range(5)]
     assert [job.result(LONG) for job in jobs] == list(range(5))
+
+
+def test_any_number_of_jobs_may_kill_their_worker(reader: WorkerClient) -> None:
+    doomed = [reader.submit(name_of(tasks.die)) for _ in range(6)]
+    last = reader.submit(name_of(tasks.nothing))
+    for job in doomed:
+        with pytest.raises(WorkerCrashed):
+            job.result(LONG)
+    assert last.result(LONG) == 0
 
 
 def test_a_worker_that_cannot_start_is_given_up_and_can_be_started_again(
