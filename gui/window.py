@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
     from gui.document import Document
 
 DISCLAIMER = "Research use only. Not for diagnosis."
+NO_DISPLAY = (
+    "There is no display to show the window on: start Limn from a desktop, or use its commands "
+    "(python app.py --help)."
+)
 IDLE_MS = 50  # between steps that prepare the views
 START, IMAGES, WAITING = range(3)  # pages of the middle
 WORKER_STATES = {
@@ -271,6 +277,8 @@ class LimnWindow(QMainWindow):
         """Take one step whenever there is nothing else to do."""
         if next(steps, self) is None:
             QTimer.singleShot(IDLE_MS, self, lambda: self._prepare(steps))
+        else:
+            _settle_memory()
 
     # --- following ---------------------------------------------------------------------------
 
@@ -382,11 +390,26 @@ class LimnWindow(QMainWindow):
         return answer == QMessageBox.StandardButton.Yes
 
 
+def _settle_memory() -> None:
+    """Spare the garbage collector napari's 400 000 objects: a full round stops the window."""
+    gc.collect()
+    gc.freeze()
+
+
+def _has_display() -> bool:
+    """Whether there is somewhere to show a window: without, Qt aborts the process."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(map(os.environ.get, names))
+
+
 def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
     """Run the application, or only save a picture of it; the exit code."""
     from inference import logs
 
     logs.start("window")
+    if not _has_display():
+        sys.stderr.write(f"{NO_DISPLAY}\n")
+        return 1
     app = QApplication(sys.argv[:1])
     app.setApplicationName("Limn")
     app.setStyle("Fusion")

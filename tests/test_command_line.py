@@ -128,6 +128,16 @@ def test_wrong_usage_is_2(arguments: tuple[str, ...], words: str) -> None:
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_a_window_without_a_display_is_one_sentence(tmp_path: Path) -> None:
+    places = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
+    bare = {key: value for key, value in os.environ.items() if key not in places}
+    answer = limn(tmp_path, env=bare)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("There is no display")
+    assert answer.stderr.count("\n") == 1
+
+
 def test_a_failing_case_never_stops_the_rest(cases: Path, tmp_path: Path, log_folder: Path) -> None:
     lines: list[str] = []
     well = run_all(request_to(tmp_path / "out"), inputs_of(cases), lines.append, workers=2)
