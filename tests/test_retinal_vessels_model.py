@@ -273,6 +273,17 @@ def test_crops_are_a_function_of_the_step(retina: list[data.Sample]) -> None:
     assert set(one["field_of_view"].unique().tolist()) <= {0.0, 1.0}
 
 
+def test_a_crop_without_strength_keeps_the_pixels() -> None:
+    planes = torch.arange(60.0 * 80).view(60, 80).repeat(5, 1, 1)
+    crops = data.Crops([planes], batch=1, size=16, seed=0)
+    for seed in range(5):
+        crop = crops._crop(0, 0.0, np.random.default_rng(seed))
+        assert torch.allclose(crop, crop.round(), atol=0.05)
+        assert torch.equal(crop[0].round(), crop[3])
+        seen = crop[3][crop[3] > 0]
+        assert seen.unique().numel() == seen.numel() > 0
+
+
 def test_augmented_vessels_stay_on_their_pixels(retina: list[data.Sample]) -> None:
     """Vessels are darker than what surrounds them, whatever was turned, cut or recoloured."""
     crops = data.Crops([data.load(first(retina, "drive"))], batch=4, size=128, seed=0)

@@ -109,7 +109,15 @@ def _lit(brightest: Plane) -> Mask:
     regions, count = ndimage.label(lit)
     if count == 0:
         return everything
-    return _convex(regions == 1 + np.argmax(np.bincount(regions.ravel())[1:]))
+    largest = regions == 1 + np.argmax(np.bincount(regions.ravel())[1:])
+    return _convex(_without_notches(largest, 0.04 * min(brightest.shape)))
+
+
+def _without_notches(region: Mask, radius: float) -> Mask:
+    """Cut off the marks that cameras leave on the rim: what no disc of `radius` fits into."""
+    core = ndimage.distance_transform_edt(region) > radius
+    opened: Mask = ndimage.distance_transform_edt(~core) <= radius
+    return opened if core.any() else region
 
 
 def _convex(region: Mask) -> Mask:
