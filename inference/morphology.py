@@ -90,7 +90,7 @@ def fill_holes(mask: Mask, largest: float = np.inf) -> Mask:
     return filled
 
 
-def _parts(mask: Mask, *, corners: bool) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _parts(mask: Mask, *, corners: bool) -> tuple[NDArray[np.signedinteger], NDArray[np.int64]]:
     """Numbered separate parts and the voxels of each number; number 0, the rest, counts none."""
     structure = ndimage.generate_binary_structure(mask.ndim, mask.ndim if corners else 1)
     parts, found = ndimage.label(mask, structure)
