@@ -29,23 +29,24 @@ class StartPage(QWidget):
         super().__init__(parent)
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        outside = QVBoxLayout(self)
-        outside.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        outside = QHBoxLayout(self)
         self._drop = QFrame()
         self._drop.setObjectName("drop")
-        self._drop.setFixedWidth(560)
-        outside.addWidget(self._drop)
+        self._drop.setMaximumWidth(560)
+        outside.addStretch(1)
+        outside.addWidget(self._drop, 100, Qt.AlignmentFlag.AlignVCenter)
+        outside.addStretch(1)
         self._column = QVBoxLayout(self._drop)
         self._column.setContentsMargins(5 * GRID, 5 * GRID, 5 * GRID, 5 * GRID)
         self._column.setSpacing(2 * GRID)
         kinds = "DICOM, NIfTI, NRRD, MHA, PNG, JPEG or TIFF"
         for text in (
-            label("Open an image to begin", "title"),
-            label(f"Drop files or a folder here: {kinds}.", "quiet"),
+            label("Open an image to begin", "title", wrap=True),
+            label(f"Drop files or a folder here: {kinds}.", "quiet", wrap=True),
         ):
             text.setAlignment(Qt.AlignmentFlag.AlignCenter)
             self._column.addWidget(text)
-        self._buttons = QHBoxLayout()
+        self._buttons = QVBoxLayout()  # side by side they would not fit a small window
         self._buttons.setSpacing(GRID)
         self._column.addLayout(self._buttons)
         self._recent = QVBoxLayout()

@@ -161,6 +161,7 @@ class LimnWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self.start_page = StartPage()
         self._pages = QStackedWidget()
+        self._pages.setMinimumWidth(340)  # both docks may be narrow before the picture is
         self._pages.addWidget(self.start_page)
         self._pages.addWidget(self._image_area())
         waiting = label("Preparing the views…", "quiet")
@@ -177,8 +178,8 @@ class LimnWindow(QMainWindow):
         self.tabs.addTab(self.correct_panel, "Correct")
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         self._docks = (
-            self._dock("Studies", self.study_panel, left, 264),
-            self._dock("Tools", self.tabs, right, 320),
+            self._dock("Studies", self.study_panel, left, 264, 140),
+            self._dock("Tools", self.tabs, right, 320, 304),
         )
         self.commands = Commands(self, ACTIONS)
         for dock in self._docks:
@@ -201,13 +202,14 @@ class LimnWindow(QMainWindow):
         return area
 
     def _dock(
-        self, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int
+        self, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int, least: int
     ) -> QDockWidget:
         dock = QDockWidget(title, self)
         dock.setObjectName(title.lower())
         dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
         dock.setTitleBarWidget(QWidget(dock))
         dock.setWidget(widget)
+        dock.setMinimumWidth(least)
         self.addDockWidget(area, dock)
         self.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
         return dock
