@@ -100,7 +100,8 @@ class Correction:
         """The smallest and the largest radius of the brush, mm."""
         if self.document is None:
             return 1.0, 1.0
-        return SMALLEST * min(self.document.scale[-2:]), LARGEST * _height(self.document)
+        smallest = SMALLEST * min(self.document.scale[-2:])
+        return smallest, max(LARGEST * _height(self.document), 10 * smallest)
 
     def resize(self, factor: float) -> None:
         """Make the brush larger or smaller."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ class Opening(QObject):
     def open(self, paths: Iterable[Path]) -> None:
         """Start to read; each failure becomes one notice."""
         for number, path in enumerate(paths):
-            whole = path.expanduser().absolute()
+            whole = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (links stay links)
             self._reader.submit(
                 READ,
                 title=f"Opening {whole.name}",

@@ -219,8 +219,8 @@ def thumbnail(series: Series) -> QImage:
     columns = np.linspace(0, flat.shape[1] - 1, max(1, round(width * size))).astype(int)
     small = flat[np.ix_(rows, columns)].astype(np.float32)
     centre, span = first_window(series)
-    grey = np.clip((small - centre + span / 2) / max(span, 1e-6) * 255, 0, 255).astype(np.uint8)
-    grey = np.ascontiguousarray(np.nan_to_num(grey))
+    light = np.nan_to_num((small - centre + span / 2) / max(span, 1e-6) * 255)
+    grey = np.ascontiguousarray(np.clip(light, 0, 255).astype(np.uint8))
     kind = QImage.Format.Format_RGB888 if series.rgb else QImage.Format.Format_Grayscale8
     return QImage(grey.data, grey.shape[1], grey.shape[0], grey.strides[0], kind).copy()
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,22 @@ import numpy as np
 import pytest
 from conftest import wait_until
 from PIL import Image
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QPushButton
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
 
 from gui import export, notices, registry
+from gui.glass import Glass
 from gui.studies import patient_title, series_facts, series_title, study_title
 from gui.study_panel import thumbnail
 from gui.task_form import TaskForm
@@ -29,6 +41,7 @@ from inference.errors import UserError
 from inference.messages import Priority
 from inference.series import Identity, Series
 from inference.tasks import Setting, Task
+from tests import phantoms
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -93,6 +106,28 @@ def test_every_plugin_is_known_to_npe2(window: LimnWindow) -> None:
     assert {"limn-dicom", "limn-images"} <= known or len(known) >= 3
 
 
+def test_a_small_window_shows_its_panels_whole_and_gives_the_room_back(
+    window: LimnWindow, picture: Path
+) -> None:
+    before = window.size()
+    window.resize(800, 600)
+    wait_until(lambda: window.width() <= 800)
+    page = window.start_page
+    assert all(page.rect().contains(seen_in(page, b)) for b in page.findChildren(QPushButton))
+    opened(window, picture)
+    window.task_panel.open_task("retinal_vessels")
+    area = window.task_panel.pages["retinal_vessels"].findChild(QScrollArea)
+    wait_until(lambda: area.viewport().width() >= area.widget().minimumSizeHint().width())
+    assert window.views.width() > 300
+    window.resize(before)
+    wait_until(lambda: window.size() == before)
+    assert window.tabs.width() >= 300
+
+
+def seen_in(page: QWidget, part: QWidget) -> QRect:
+    return QRect(part.mapTo(page, QPoint(0, 0)), part.size())
+
+
 # --- opening ------------------------------------------------------------------------------------
 
 
@@ -110,15 +145,22 @@ def test_a_picture_opens_and_is_listed(window: LimnWindow, picture: Path) -> Non
 
 
 def test_files_are_dropped_onto_the_window(window: LimnWindow, picture: Path) -> None:
+    drop(window, picture)
+    wait_until(lambda: len(window.studies.open) == 1)
+    drop(window, picture.parent / ".." / picture.parent.name / picture.name)
+    wait_until(lambda: not window.job_bar.rows)
+    assert len(window.studies.open) == 1
+
+
+def drop(window: LimnWindow, path: Path) -> None:
     mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(picture))])
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
     buttons, keys = LEFT, Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(QPoint(300, 300), Qt.DropAction.CopyAction, mime, buttons, keys)
     QApplication.sendEvent(window, enter)
     assert enter.isAccepted()
-    drop = QDropEvent(QPointF(300, 300), Qt.DropAction.CopyAction, mime, buttons, keys)
-    QApplication.sendEvent(window, drop)
-    wait_until(lambda: len(window.studies.open) == 1)
+    dropped = QDropEvent(QPointF(300, 300), Qt.DropAction.CopyAction, mime, buttons, keys)
+    QApplication.sendEvent(window, dropped)
 
 
 def test_the_first_of_several_is_shown(window: LimnWindow, picture: Path, tmp_path: Path) -> None:
@@ -130,17 +172,18 @@ def test_the_first_of_several_is_shown(window: LimnWindow, picture: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "words"),
     [
-        ("empty.png", b""),
-        ("text.png", b"this is not a picture"),
-        ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"),
-        ("what.xyz", b"nobody knows"),
-        ("volume.nii.gz", b"\x1f\x8b\x08\x00broken"),
+        ("empty.png", b"", "is empty"),
+        ("text.png", b"this is not a picture", "is not a picture"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", "is damaged or cut off"),
+        ("header.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\0\0u0\0\0u0", "is damaged or cut off"),
+        ("what.xyz", b"nobody knows", "is of no kind that Limn opens"),
+        ("volume.nii.gz", b"\x1f\x8b\x08\x00broken", "volume.nii.gz"),
     ],
 )
 def test_bad_files_get_one_sentence(
-    window: LimnWindow, picture: Path, tmp_path: Path, name: str, content: bytes
+    window: LimnWindow, picture: Path, tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
     (document,) = opened(window, picture)
     bad = tmp_path / name
@@ -148,9 +191,89 @@ def test_bad_files_get_one_sentence(
     window.opening.open([bad])
     wait_until(lambda: told(window))
     (sentence,) = told(window)
-    assert name in sentence
+    assert sentence.startswith(name)
+    assert words in sentence
     assert "Traceback" not in sentence
     assert window.studies.open == [document]
+
+
+def test_a_drop_of_damaged_files_gets_a_sentence_each_and_costs_nothing(
+    window: LimnWindow, picture: Path, tmp_path: Path
+) -> None:
+    (document,) = opened(window, picture)
+    drawn = painted(window, document)
+    for path in (bad := damaged(tmp_path)):
+        drop(window, path)
+    wait_until(lambda: len(told(window)) == len(bad))
+    for path, words in bad.items():
+        (sentence,) = [line for line in told(window) if line.startswith(path.name)]
+        assert words in sentence
+    assert window.studies.open == [document]
+    assert (document.labels == drawn).all()
+
+
+def damaged(folder: Path) -> dict[Path, str]:
+    """Files that cannot be opened, and what is to be said of each."""
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "cut.jpg")
+    whole = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("Dear colleague", "utf-8")
+    header = struct.pack(">4sIIBBBBB", b"IHDR", 30_000, 30_000, 8, 2, 0, 0, 0)
+    length, check = struct.pack(">I", 13), struct.pack(">I", zlib.crc32(header))
+    data = struct.pack(">I4s", 1000, b"IDAT") + b"x" * 1000
+    (folder / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + length + header + check + data)
+    words = {"cut.jpg": "damaged", "empty.png": "empty", "text.png": "not a picture",
+             "huge.png": "30000 x 30000"}  # fmt: skip
+    return {folder / name: said for name, said in words.items()}
+
+
+def painted(window: LimnWindow, document: Document) -> np.ndarray:
+    """What a stroke with the brush drew."""
+    window.correction.use("brush")
+    view = window.views.active
+    glass = view.findChild(Glass)
+    start, end = (QPoint(*map(round, view.pixel_of(place))) for place in ((10, 10), (20, 30)))
+    QTest.mousePress(glass, LEFT, Qt.KeyboardModifier.NoModifier, start)
+    QTest.mouseMove(glass, end)
+    QTest.mouseRelease(glass, LEFT, Qt.KeyboardModifier.NoModifier, end)
+    assert document.labels.any()
+    return document.labels.copy()
+
+
+def test_an_export_to_a_place_that_takes_nothing_loses_nothing(
+    window: LimnWindow, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (document,) = opened(window, picture)
+    drawn = painted(window, document)
+    (tmp_path / "locked").write_text("a file, as root may write to any folder", "utf-8")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "locked"))
+    QTest.keyClick(window, Qt.Key.Key_E, CONTROL)
+    wait_until(lambda: told(window))
+    assert "choose another folder" in told(window)[0]
+    assert (document.labels == drawn).all()
+    assert window.export.unsaved(document)
+
+
+def test_many_files_that_kill_the_reader_do_not_stop_it(
+    window: LimnWindow, picture: Path, tmp_path: Path
+) -> None:
+    for number in range(5):
+        window.opening.open([phantoms.aborting(tmp_path / f"bad{number}.dcm")])
+    opened(window, picture)
+
+
+def test_a_picture_of_one_pixel_is_opened_and_drawn_on(window: LimnWindow, tmp_path: Path) -> None:
+    Image.fromarray(np.full((1, 1, 3), 90, np.uint8)).save(tmp_path / "one.png")
+    (document,) = opened(window, tmp_path / "one.png")
+    window.tabs.setCurrentWidget(window.correct_panel)
+    window.correction.use("brush")
+    view = window.views.active
+    place = QPoint(*map(round, view.pixel_of((0, 0))))
+    QTest.mouseClick(view.findChild(Glass), LEFT, Qt.KeyboardModifier.NoModifier, place)
+    assert document.labels.all()
+    assert not told(window)
 
 
 def test_a_missing_file_and_a_good_one(window: LimnWindow, picture: Path, tmp_path: Path) -> None:

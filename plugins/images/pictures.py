@@ -21,6 +21,7 @@ ROTATION_TAG = 0x0112
 PLAIN_MODES = ("L", "RGB", "I;16", "I;16B", "F")  # arrays that need no conversion
 DEEP_COLOUR, DEEP_GREY_ALPHA = (2, 6), 4  # colour types of PNG
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURES = (PNG_SIGNATURE, b"\xff\xd8\xff", b"BM")  # of PNG, JPEG, BMP
 
 
 def read_picture(path: Path) -> Series:
@@ -57,9 +58,18 @@ def _decode(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
             turned, notes = _turned(path, image)
             return stored, _plain(turned), notes
     except UnidentifiedImageError as error:
-        raise UserError(f"{path.name} is not a picture, whatever its name says.") from error
+        raise UserError(_unidentified(path)) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path.name} is damaged or cut off: copy it again ({error}).") from error
+
+
+def _unidentified(path: Path) -> str:
+    """A picture may end before the decoder knows it for one."""
+    with path.open("rb") as file:
+        begins_well = file.read(8).startswith(SIGNATURES)
+    if begins_well:
+        return f"{path.name} is damaged or cut off: copy it again."
+    return f"{path.name} is not a picture, whatever its name says."
 
 
 def _open(path: Path) -> Image.Image:
