@@ -31,7 +31,7 @@ CONFIGS = {
     "fast": {"width": 8, "depths": [3, 3, 9, 3], "guided": True, "drop": 0.0},
     "large": {"width": 24, "depths": [3, 3, 9, 3], "guided": True, "drop": 0.1},
 }
-STEPS = {"fast": 1600, "large": 2000}
+STEPS = {"fast": 3200, "large": 3200}
 RATES = {"fast": 2e-3, "large": 1e-3}  # published: 1e-3 at width 64; narrow networks bear more
 
 
