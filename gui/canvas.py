@@ -21,6 +21,8 @@ def isolate_napari() -> None:
 
     os.environ.setdefault("NAPARI_CONFIG", str(config_folder() / "napari.yaml"))
     os.environ["NAPARI_ASYNC"] = "0"  # its experimental asynchronous slicing loses slices
+    # numba, where a plugin brings it, would compile at the first stroke: the window stood still
+    os.environ["NAPARI_COLORMAP_BACKEND"] = "pure_python"
 
 
 def make_canvas(parent: QWidget) -> tuple[Any, QWidget, QWidget]:

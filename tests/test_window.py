@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -95,6 +96,16 @@ def test_torch_stays_out_of_the_window(window: LimnWindow) -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0
+
+
+def test_nothing_is_compiled_or_collected_at_length_while_the_user_draws(
+    window: LimnWindow,
+) -> None:
+    """numba took over a second at the first stroke, a full garbage collection up to one."""
+    from napari.utils.colormaps import _accelerated_cmap
+
+    assert _accelerated_cmap.COLORMAP_BACKEND == "Pure Python"
+    wait_until(lambda: gc.get_freeze_count() > 100_000)
 
 
 def test_every_plugin_is_known_to_npe2(window: LimnWindow) -> None:
