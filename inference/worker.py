@@ -71,11 +71,15 @@ class JobContext:
         return device.choose(self._wish)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """Report progress; here the job stops if it was cancelled, and lets clicks go first."""
+        """Report progress, and `check`."""
         now = time.monotonic()
         if done == total or note != self._note or now - self._told_at >= REPORT_EVERY:
             self._told_at, self._note = now, note
             self._tell(done, total, note)
+        self.check()
+
+    def check(self) -> None:
+        """Stop here if the job was cancelled, and let clicks go first."""
         self._give_way()
 
     def partial(self, value: Any) -> None:

@@ -15,7 +15,7 @@ from inference.errors import UserError
 from inference.reading import read
 from inference.registry import tasks
 from inference.series import Geometry, Series
-from inference.worker import JobContext
+from inference.worker import Cancelled, JobContext
 from plugins.retinal_vessels.task import TASK, explain, measure, segment
 from plugins.retinal_vessels.threshold import vessels
 from plugins.retinal_vessels.zones import Disc, Mark
@@ -41,6 +41,23 @@ def result(image):
 
 def series_of(image: np.ndarray, **options) -> Series:
     return Series(image, "image", "OP", (Path("eye.png"),), rgb=image.ndim == 3, **options)
+
+
+def test_a_cancelled_run_stops_between_two_layers(image):
+    told, layers = [], []
+
+    def cancelled_in_the_network() -> None:
+        if "Finding vessels" in told or len(layers) == 40:
+            raise Cancelled
+        layers.append(told[-1])
+
+    context = JobContext(
+        "cpu", tell=lambda done, total, note: told.append(note), give_way=cancelled_in_the_network
+    )
+    with pytest.raises(Cancelled):
+        segment(context, image, measured=False)
+    assert len(layers) == 40, "not even the first tile had to be finished"
+    assert segment(JobContext("cpu"), image, measured=False)["labels"].any()
 
 
 def test_the_task_is_offered_for_images_alone(image):

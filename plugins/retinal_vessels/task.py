@@ -58,12 +58,14 @@ def segment(
     if measured:
         warm_up(context)
 
+    from inference.interrupt import interruptible
     from inference.memory import Footprint, with_fallback
 
     network, info = _model(context, model)
 
     def attempt(footprint: Footprint) -> Any:
-        return predict(network, image, footprint.device, footprint.tile, report)
+        with interruptible(network, context.check):
+            return predict(network, image, footprint.device, footprint.tile, report)
 
     def report(done: int, total: int) -> None:
         context.progress(done, total, "Finding vessels")
@@ -111,11 +113,13 @@ def measure(
 
 def explain(context: JobContext, image: Array, region: Array, model: str = "fast") -> Array:
     """What in the image drove the vessels of `region` (y, x): FullGrad, float32 (y, x), 0 to 1."""
+    from inference.interrupt import interruptible
     from plugins.retinal_vessels.predict import explain
 
     network, _ = _model(context, model)
     context.progress(0, 0, "Explaining")
-    heat: Array = explain(network, image, region, context.device)
+    with interruptible(network, context.check):
+        heat: Array = explain(network, image, region, context.device)
     return heat
 
 
