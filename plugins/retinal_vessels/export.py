@@ -51,8 +51,6 @@ def _described(measured: Iterable[Measurement], result: Mapping[str, Any]) -> di
     if disc := result.get("disc"):
         found["disc"] = asdict(disc)
         found["marks"] = [asdict(mark) for mark in result.get("marks", ())]
-    if warning := result.get("warning"):
-        found["warning"] = warning
     return found
 
 
