@@ -44,11 +44,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["QT_QPA_PLATFORM"] = "xcb"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes into the logs of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or changes the settings of whoever runs it, nor writes into their logs."""
+    """No test reads or changes the settings of whoever runs it."""
     monkeypatch.setenv("LIMN_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture(scope="session")

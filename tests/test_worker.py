@@ -387,7 +387,7 @@ def test_a_crash_fails_its_job_with_a_sentence(worker: WorkerClient) -> None:
     )
 
 
-def test_a_worker_with_torch_is_back_within_three_seconds(log_folder: Path) -> None:
+def test_a_worker_with_torch_is_back_within_three_seconds() -> None:
     """In seconds of its own work: what else the computer does is not the worker's."""
     states: Queue[str] = Queue()
     client = WorkerClient(on_state=states.put)
@@ -403,7 +403,6 @@ def test_a_worker_with_torch_is_back_within_three_seconds(log_folder: Path) -> N
         assert work.user + work.system < 3
         assert busy or elapsed < 3
         assert client.submit(name_of(tasks.echo), value=1).result(LONG) == 1
-        assert "limn" not in (log_folder / "inference.log").read_text()
     finally:
         client.close()
 
