@@ -60,6 +60,21 @@ def test_a_cancelled_run_stops_between_two_layers(image):
     assert segment(JobContext("cpu"), image, measured=False)["labels"].any()
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 400, 3), (2, 2)])
+def test_tiny_pictures_get_a_doubt_and_no_error(shape):
+    found = segment(JobContext("cpu"), np.full(shape, 90, np.uint8), measured=False)
+    assert found["labels"].shape == shape[:2]
+    assert "may not be a fundus" in found["warning"]
+
+
+def test_values_that_are_no_numbers_spoil_nothing(image, result):
+    spoilt = image.astype(np.float32) / 255
+    spoilt[100, 100], spoilt[200, 150] = np.nan, np.inf
+    found = segment(JobContext("cpu"), spoilt, measured=False)
+    assert found["warning"] is None
+    assert abs(int(found["labels"].sum()) - int(result["labels"].sum())) < 500
+
+
 def test_the_task_is_offered_for_images_alone(image):
     assert tasks()["retinal_vessels"] is TASK
     assert TASK.suits(series_of(image))

@@ -42,6 +42,7 @@ def predict(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prediction:
     """Find the vessels of an image (y, x) or (y, x, 3 or more) in tiles of `tile` pixels."""
+    image = prepare.finite(image)
     field_of_view = prepare.find_field_of_view(image)
     warning = prepare.fundus_warning(image, field_of_view)
     planes = prepare.planes(image, field_of_view)
@@ -66,6 +67,7 @@ def explain(
     device: str = "cpu",
 ) -> NDArray[np.float32]:
     """Return what drove the vessel logits of `region` (y, x): FullGrad in [0, 1], (y, x)."""
+    image = prepare.finite(image)
     planes = prepare.planes(image, prepare.find_field_of_view(image), EXPLAINED)
     chosen = planes.forward(region != 0) > 0
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -65,6 +65,13 @@ def planes(image: Photograph, field_of_view: Mask, largest: int = DIAMETERS[1]) 
     return Planes(normalise(colour, inside), box, field_of_view.shape)
 
 
+def finite(image: Photograph) -> Photograph:
+    """Return the image with values that are no numbers, or infinite, made black."""
+    if not np.issubdtype(image.dtype, np.floating):
+        return image
+    return np.where(np.isfinite(image), image, 0)
+
+
 def as_colour(image: Photograph, box: tuple[slice, slice] | None = None) -> Plane:
     """Return (y, x, 3) in [0, 1] by the type's range; floats above 1 by their maximum."""
     top = _top(image)
@@ -84,7 +91,7 @@ def _top(image: Photograph) -> float:
         return 4095.0
     if image.dtype.kind in "iu":
         return float(np.iinfo(image.dtype.name).max)
-    return max(float(np.nanmax(image)), 1.0)
+    return max(float(image.max()), 1.0)
 
 
 def find_field_of_view(image: Photograph) -> Mask:
@@ -252,6 +259,8 @@ def _roundness(shape: Mask) -> float:
 
 
 def _dark_lines(normal: Plane, core: Mask) -> float:
+    if min(normal.shape) < 3:
+        return 0.0
     hessian = hessian_matrix(  # type: ignore[no-untyped-call]
         normal, sigma=2, order="rc", use_gaussian_derivatives=False
     )
