@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plugins.retinal_vessels.zones import Disc, Mark, Vessel
 
 NAME = "retinal_vessels"
-TILE = 1024
+TILE = 1408
 """Edge of the part of an image that the network sees at once, px."""
 BYTES_A_PIXEL = {"fast": 1000, "large": 4000}
 """Memory that the network takes for every pixel of a tile."""
