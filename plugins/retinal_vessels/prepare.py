@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image as Picture
+from PIL import ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull
-from skimage.draw import polygon2mask
 from skimage.feature import hessian_matrix, hessian_matrix_eigvals
 
 if TYPE_CHECKING:
@@ -135,9 +135,10 @@ def _convex(region: Mask) -> Mask:
         region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1),
     )
     ends = np.concatenate([np.stack([rows, left], 1), np.stack([rows, right], 1)])
-    corners = ends[ConvexHull(ends).vertices]
-    hull: Mask = polygon2mask(region.shape, corners)  # type: ignore[no-untyped-call]
-    return hull | region
+    corners = ends[ConvexHull(ends).vertices, ::-1]
+    hull = Picture.new("1", region.shape[::-1])
+    ImageDraw.Draw(hull).polygon([(int(x), int(y)) for x, y in corners], fill=1)
+    return np.asarray(hull) | region
 
 
 def _border_level(brightest: Plane) -> float:
