@@ -8,11 +8,10 @@ from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.objects_panel import readable
+from gui.studies import follow
 from gui.theme import GRID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gui.document import Document
     from gui.views import Views
 
@@ -88,17 +87,8 @@ class ComparePanel(QWidget):
         return box
 
     def _follow(self, document: Document | None) -> None:
-        links: tuple[tuple[str, Callable[..., None]], ...] = (
-            ("labels_changed", self._changed),
-            ("ai_changed", self._changed),
-            ("objects_changed", self._changed),
-            ("active_changed", self._changed),
-        )
-        for name, slot in links:
-            if self._document is not None:
-                getattr(self._document, name).disconnect(slot)
-            if document is not None:
-                getattr(document, name).connect(slot)
+        signals = ("labels_changed", "ai_changed", "objects_changed", "active_changed")
+        follow(self._document, document, dict.fromkeys(signals, self._changed))
         self._document = document
         if display := self._views.display:
             display.events.ai_shown.connect(self._show_switches, unique=True)

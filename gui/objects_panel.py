@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from gui.studies import follow
 from gui.theme import GRID, THEMES, Theme, icon
 
 if TYPE_CHECKING:
@@ -113,16 +114,12 @@ class ObjectsPanel(QWidget):
     # --- following the document ------------------------------------------------------------------
 
     def _follow(self, document: Document | None) -> None:
-        links: tuple[tuple[str, Callable[..., None]], ...] = (
-            ("objects_changed", self._fill),
-            ("active_changed", self._mark_active),
-            ("labels_changed", self._labels_changed),
-        )
-        for name, slot in links:
-            if self._document is not None:
-                getattr(self._document, name).disconnect(slot)
-            if document is not None:
-                getattr(document, name).connect(slot)
+        slots: dict[str, Callable[..., None]] = {
+            "objects_changed": self._fill,
+            "active_changed": self._mark_active,
+            "labels_changed": self._labels_changed,
+        }
+        follow(self._document, document, slots)
         self._document = document
         self._fill()
 

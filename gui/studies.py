@@ -9,6 +9,8 @@ from psygnal import Signal
 from gui.document import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from inference.series import Series
 
 
@@ -90,3 +92,14 @@ def series_facts(series: Series) -> str:
     if series.geometry.known:
         facts.append("×".join(dict.fromkeys(steps)) + " mm")
     return " · ".join(facts)
+
+
+def follow(
+    before: Document | None, now: Document | None, slots: Mapping[str, Callable[..., None]]
+) -> None:
+    """Let slots, by the name of their signal, hear another document than before."""
+    for name, slot in slots.items():
+        if before is not None:
+            getattr(before, name).disconnect(slot)
+        if now is not None:
+            getattr(now, name).connect(slot)

@@ -185,9 +185,7 @@ class VolumeView(QWidget):
         if self._image is None or self._display is None or self._image.rgb:
             return
         low, high = self._display.limits
-        brightest = max(
-            high, self._brightest, low + 1e-6
-        )  # bright voxels fill a projection
+        brightest = max(high, self._brightest, low + 1e-6)  # bright voxels fill a projection
         self._image.contrast_limits = (low, brightest)
         self._image.iso_threshold = min(high, (low + brightest) / 2)
 
