@@ -113,7 +113,9 @@ def test_the_shipped_table_is_true() -> None:
         assert state
         assert info.licence
     listed = {info.path for info in weights.describe()}
-    assert listed == set(resource_path("weights").rglob("*.safetensors"))
+    found = set(resource_path("weights").rglob("*.safetensors"))
+    # below folds/ lie networks that only measure: no task offers them
+    assert listed == {path for path in found if "folds" not in path.parts}
 
 
 def test_describing_needs_no_torch() -> None:
