@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.errors import UserError
-from inference.layers import LayerData, to_layers
+from inference.layers import layer_reader as layer_reader_of
 from inference.reading import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
     from inference.series import Series
 
@@ -71,17 +70,6 @@ def _read_folder(folder: Path) -> list[Series]:
     return [found[0].warned(*refused), *found[1:]]
 
 
-def layer_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
-    """What npe2 asks for: a function that gives napari layers, or None."""
-    paths = [path] if isinstance(path, str) else path
-    return _read_layers if all(accepts(Path(entry)) for entry in paths) else None
-
-
-def _read_layers(path: str | list[str]) -> list[LayerData]:
-    paths = [path] if isinstance(path, str) else path
-    return [layer for p in paths for series in read(Path(p)) for layer in to_layers(series)]
-
-
 def whole(folder: Path) -> bool:
     """Numbered frames are one run."""
     from plugins.images.frames import frame_files
@@ -91,3 +79,4 @@ def whole(folder: Path) -> bool:
 
 
 READER = Reader("images", 10, accepts, whole, read)
+layer_reader = layer_reader_of(READER)  # named by the manifest, for npe2
