@@ -76,6 +76,18 @@ class Identity:
     series_number: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """How a run of X-ray frames was taken, as far as its file tells; frames count from 0."""
+
+    intensity: Literal["linear", "logarithmic", ""] = ""  # of the stored values to the X-rays
+    subtracted: bool = False  # the stored frames are differences from a mask already
+    mask_frames: tuple[int, ...] = ()
+    mask_shift: tuple[float, float] = (0.0, 0.0)  # (y, x), px, of the mask
+    angles: tuple[float, float] | None = None  # primary (LAO +) and secondary (cranial +), degrees
+    plane: Literal["A", "B", ""] = ""  # of a biplane system
+
+
 @dataclass(frozen=True)
 class Series:
     """Voxels in stored order: volume (z, y, x), run (t, y, x) or image (y, x); colour adds 3."""
@@ -87,6 +99,9 @@ class Series:
     geometry: Geometry = field(default_factory=Geometry)
     rgb: bool = False
     frame_times: tuple[float, ...] | None = None  # ms from the first frame
+    acquisition: Acquisition | None = None  # of a run
+    synthetic: tuple[bool, ...] | None = None  # which frames a model made; None: all were taken
+    confidence: tuple[float, ...] | None = None  # in each frame, 0 to 1; 1 where it was taken
     identity: Identity = field(default_factory=Identity)
     sha256: str = ""  # of the decoded stored pixel values, C order, little endian
     window: tuple[float, float] | None = None  # centre, width, in units of the voxels

@@ -96,6 +96,7 @@ def window(shared_window: LimnWindow) -> Iterator[LimnWindow]:
         shared_window.studies.close(document)
     for toast in list(shared_window.notices.toasts):
         toast.dismiss()
+    shared_window.tabs.setCurrentIndex(0)
     shared_window.settings.change(**Settings().model_dump())
 
 
