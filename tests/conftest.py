@@ -24,21 +24,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if shutil.which("Xvfb") is None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         return
-    reading, writing = os.pipe()
-    command = [
-        "Xvfb",
-        "-displayfd",
-        str(writing),
-        "-screen",
-        "0",
-        "1600x1000x24",
-        "-nolisten",
-        "tcp",
-    ]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    config.add_cleanup(server.terminate)
-    os.close(writing)
-    with os.fdopen(reading) as answer:
+    ours, _ = os.pipe()  # its other end closes with this process, and the server ends after it:
+    # Qt ends a process that loses its display with exit code 1, even if all tests passed
+    server = "Xvfb -displayfd 1 -screen 0 1600x1000x24 -nolisten tcp"
+    shell = subprocess.Popen(
+        ["sh", "-c", f"{server} & exec >&2; cat; kill $!"], stdin=ours, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    os.close(ours)
+    with shell.stdout as answer:
         number = answer.readline().strip()  # Xvfb writes it once it takes connections
     os.environ["DISPLAY"] = f":{number}"
     os.environ["QT_QPA_PLATFORM"] = "xcb"

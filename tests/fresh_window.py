@@ -1,0 +1,78 @@
+"""A window in a process of its own, asked for what other tests disturb; writes JSON to stdout."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from gui.glass import Glass
+from gui.settings import SettingsFile
+from gui.window import LimnWindow
+from inference.series import Series
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """What something takes of this thread's own time, however busy the machine is."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
+
+
+def draw(window: LimnWindow) -> None:
+    """A stroke with the brush, by the mouse."""
+    view = window.views.active
+    glass = view.findChild(Glass)
+    start, end = (QPoint(*map(round, view.pixel_of(place))) for place in ((10, 10), (20, 30)))
+    QTest.mousePress(glass, LEFT, PLAIN, start)
+    QTest.mouseMove(glass, end)
+    QTest.mouseRelease(glass, LEFT, PLAIN, end)
+    QApplication.processEvents()
+
+
+def report(window: LimnWindow) -> dict[str, Any]:
+    """The first stroke in a window that has settled, and full garbage collections after it."""
+    wait_until(gc.get_freeze_count)
+    voxels = np.zeros((64, 64), np.uint8)
+    document = window.studies.add(Series(voxels, "image", "OT", (Path("grey.png"),), sha256="0"))
+    window.studies.select(document)
+    window.correction.use("brush")
+    QApplication.processEvents()
+    stroke = seconds(lambda: draw(window))
+    return {
+        "drawn": int(document.labels.astype(bool).sum()),
+        "stroke": stroke,
+        "collections": [seconds(gc.collect) for _ in range(3)],
+        "torch": "torch" in sys.modules,
+    }
+
+
+def main(folder: Path) -> None:
+    """Ask a new window, with its settings in `folder`."""
+    app = QApplication([])
+    app.setStyle("Fusion")
+    window = LimnWindow(SettingsFile(folder / "settings.json"))
+    window.show()
+    found = report(window)
+    for document in list(window.studies.open):
+        window.studies.close(document)
+    window.close()
+    sys.stdout.write(f"{json.dumps(found)}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
