@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
         from inference.commands import run_command
 
         return run_command(arguments)
-    from gui.window import main as open_window
+    from gui.start import main as open_window
 
     wanted = _parser().parse_args(arguments)
     return open_window(wanted.paths, wanted.screenshot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gui.actions import (
     Action,
     can_redo,
@@ -10,12 +12,20 @@ from gui.actions import (
     has_document,
     has_grey,
     has_result,
-    has_run,
     has_stack,
     has_volume,
 )
+from gui.cine_actions import CINE_ACTIONS
 from gui.correct_actions import CORRECTION_ACTIONS
 from gui.display import CT_PRESETS
+
+if TYPE_CHECKING:
+    from gui.window import LimnWindow
+
+
+def _looks(window: LimnWindow, name: str) -> bool:
+    return window.views.display is not None and getattr(window.views.display, name)
+
 
 FILE = (
     Action("open", "Open image…", "File", "opening.ask_files", "Ctrl+O", "mdi6.image-plus",
@@ -31,7 +41,7 @@ FILE = (
            tip="Save masks, measurements and tables to a folder"),
     Action("picture", "Save picture of the view…", "File", "export.ask_picture", "Ctrl+Shift+S",
            "mdi6.camera-outline", has_document, group=1),
-    Action("settings", "Settings…", "File", "show_settings", "Ctrl+,", "mdi6.cog-outline",
+    Action("settings", "Settings…", "File", "dialogs.settings", "Ctrl+,", "mdi6.cog-outline",
            group=2),
     Action("quit", "Quit", "File", "close", "Ctrl+Q", "mdi6.power", group=3),
 )  # fmt: skip
@@ -71,17 +81,16 @@ VIEW = (
            has_volume, lambda w: w.views.cross_shown, group=3),
     Action("texts", "Texts and scale", "View", "views.toggle_annotated", "T", "mdi6.format-text",
            has_document, lambda w: w.views.annotated, group=3),
-    Action("invert", "Invert greys", "View", "views.toggle_inverted", "I", "mdi6.invert-colors",
-           has_grey, lambda w: w.views.display is not None and w.views.display.inverted, group=3),
-    Action("mask", "Show mask", "View", "views.toggle_mask", "M", "mdi6.eye-outline",
-           has_document, lambda w: w.views.display is not None and w.views.display.mask_shown,
-           group=4),
-    Action("outline", "Mask as outline", "View", "views.toggle_outlined", "O",
+    Action("invert", "Invert greys", "View", "views.toggle_look", "I", "mdi6.invert-colors",
+           has_grey, lambda w: _looks(w, "inverted"), "inverted", group=3),
+    Action("mask", "Show mask", "View", "views.toggle_look", "M", "mdi6.eye-outline",
+           has_document, lambda w: _looks(w, "mask_shown"), "mask_shown", group=4),
+    Action("outline", "Mask as outline", "View", "views.toggle_look", "O",
            "mdi6.vector-polygon", has_document,
-           lambda w: w.views.display is not None and w.views.display.outlined, group=4),
-    Action("ai", "Outline of the AI's version", "View", "views.toggle_ai", "A",
+           lambda w: _looks(w, "outlined"), "outlined", group=4),
+    Action("ai", "Outline of the AI's version", "View", "views.toggle_look", "A",
            "mdi6.robot-outline", has_ai,
-           lambda w: w.views.display is not None and w.views.display.ai_shown, group=4),
+           lambda w: _looks(w, "ai_shown"), "ai_shown", group=4),
 )  # fmt: skip
 
 GREYS = (
@@ -108,17 +117,15 @@ SLICES = (
            argument=-10**6, where="views"),
     Action("last", "Last", "View/Slice or frame", "views.step", "End", "", has_stack,
            argument=10**6, where="views"),
-    Action("play", "Play or pause", "View/Slice or frame", "cine.toggle", "Space",
-           "mdi6.play-pause", has_run, where="views"),
 )  # fmt: skip
 
 HELP = (
-    Action("keys", "Keys and mouse", "Help", "show_cheat_sheet", "F1 | ?", "mdi6.keyboard-outline"),
-    Action("logs", "Open the folder of logs", "Help", "show_logs", "", "mdi6.text-box-outline"),
-    Action("about", "About Limn", "Help", "show_about", "", "mdi6.information-outline"),
+    Action("keys", "Keys and mouse", "Help", "dialogs.keys", "F1 | ?", "mdi6.keyboard-outline"),
+    Action("logs", "Open the folder of logs", "Help", "dialogs.logs", "", "mdi6.text-box-outline"),
+    Action("about", "About Limn", "Help", "dialogs.about", "", "mdi6.information-outline"),
 )
 
-ACTIONS = (*FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CORRECTION_ACTIONS, *HELP)
+ACTIONS = (*FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS, *HELP)
 
 # What the mouse does, for the cheat sheet.
 MOUSE_HELP = (

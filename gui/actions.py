@@ -55,6 +55,17 @@ def has_run(window: LimnWindow) -> bool:
     return document is not None and document.series.kind == "run"
 
 
+def has_marks(window: LimnWindow) -> bool:
+    """Frames were marked in the shown run."""
+    return has_run(window) and bool(window.views.display and window.views.display.marked)
+
+
+def has_synthetic(window: LimnWindow) -> bool:
+    """The shown run has frames that a model made."""
+    document = window.studies.selected
+    return document is not None and any(document.series.synthetic or ())
+
+
 def has_grey(window: LimnWindow) -> bool:
     """There are grey levels to choose."""
     document = window.studies.selected

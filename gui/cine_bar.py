@@ -1,19 +1,26 @@
-"""Play, frame slider and frame number of a run."""
+"""Play, frame slider, frame number and time, speed and direction of a run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider
+from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton
 
+from gui.cine import SPEEDS
+from gui.frame_slider import FrameSlider, Ticks
 from gui.parts import button
-from gui.theme import GRID
+from gui.theme import GRID, icon
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qtpy.QtGui import QAction
+
     from gui.cine import Cine
     from gui.display import Display
     from gui.document import Document
+    from gui.theme import Theme
     from gui.views import Views
 
 
@@ -23,23 +30,60 @@ class CineBar(QFrame):
     def __init__(self, cine: Cine, views: Views) -> None:
         super().__init__()
         self.setObjectName("panel")
-        self._views = views
+        self._cine, self._views = cine, views
         self._display: Display | None = None
-        row = QHBoxLayout(self)
+        self._build()
+        self.hide()
+        cine.playing_changed.connect(self._play_changed)
+        cine.changed.connect(self._refresh)
+        views.shown.connect(self._shown)
+
+    def add_switches(self, actions: Iterable[QAction]) -> None:
+        """Buttons for commands at the right end."""
+        for action in actions:
+            made = QToolButton()
+            made.setDefaultAction(action)
+            made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            made.setAccessibleName(action.text())
+            self._row.addWidget(made)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Follow the window's look."""
+        self._icons = [icon(f"mdi6.{name}", theme) for name in ("play", "pause")]
+        self.button.setIcon(self._icons[self._cine.playing])
+        self.slider.apply_theme(theme)
+
+    def _build(self) -> None:
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
-        self.button = button("Play", cine.toggle, tip="Play or pause (Space)")
-        self.button.setFixedWidth(80)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Frame")
-        self.slider.valueChanged.connect(lambda frame: views.active.go(frame))
-        self._label = QLabel()
-        self._label.setMinimumWidth(64)
+        row.setSpacing(GRID)
+        self.button = button("Play", self._cine.toggle, tip="Play or pause  (Space)")
+        self.button.setFixedWidth(88)
+        self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.slider = FrameSlider()
+        self.slider.valueChanged.connect(self._go)
+        self.label = QLabel()
+        self.label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.speed = QComboBox()
+        self.speed.setAccessibleName("Speed")
+        self.speed.setToolTip("How many times as fast as the run was taken")
+        self.speed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for speed in SPEEDS:
+            self.speed.addItem(f"{speed:g} ×", speed)
+        self.speed.activated.connect(lambda: self._cine.set_speed(self.speed.currentData()))
         row.addWidget(self.button)
         row.addWidget(self.slider, 1)
-        row.addWidget(self._label)
-        self.hide()
-        cine.playing_changed.connect(lambda on: self.button.setText("Pause" if on else "Play"))
-        views.shown.connect(self._shown)
+        row.addWidget(self.label)
+        row.addWidget(self.speed)
+
+    def _play_changed(self, on: bool) -> None:
+        self.button.setText("Pause" if on else "Play")
+        self.button.setIcon(self._icons[on])
+
+    def _go(self, frame: int) -> None:
+        self._views.active.go(frame)
+        self._moved()
 
     def _shown(self, document: Document | None) -> None:
         if self._display is not None:
@@ -52,8 +96,30 @@ class CineBar(QFrame):
                 self.slider.setRange(0, document.shape[0] - 1)
             if self._display is not None:
                 self._display.events.position.connect(self._moved)
+            self._widen_label()
             self._moved()
+            self._refresh()
         self.setVisible(run)
+
+    def _refresh(self) -> None:
+        self.speed.setCurrentIndex(SPEEDS.index(self._cine.speed))
+        document, display = self._views.document, self._display
+        if document is None or display is None:
+            return
+        flags = document.series.synthetic or ()
+        self.slider.show_ticks(
+            Ticks(
+                frozenset(i for i, made in enumerate(flags) if made),
+                document.series.confidence or (),
+                display.marked,
+                display.synthetic_hidden,
+            )
+        )
+
+    def _widen_label(self) -> None:
+        """The longest text must fit, or the slider would change its width at play."""
+        widest = self._text(self.slider.maximum()).translate({ord(d): "8" for d in "0123456789"})
+        self.label.setFixedWidth(self.label.fontMetrics().horizontalAdvance(widest) + GRID)
 
     def _moved(self) -> None:
         if self._display is None:
@@ -61,4 +127,11 @@ class CineBar(QFrame):
         frame = round(self._display.position[0])
         with QSignalBlocker(self.slider):
             self.slider.setValue(frame)
-        self._label.setText(f"{frame + 1} / {self.slider.maximum() + 1}")
+        self.label.setText(self._text(frame))
+
+    def _text(self, frame: int) -> str:
+        count = f"{frame + 1} / {self.slider.maximum() + 1}"
+        series = self._views.document.series if self._views.document else None
+        times = series.frame_times if series else None
+        timed = times is not None and frame < len(times)
+        return f"{count}   {times[frame] / 1000:.2f} s" if times and timed else count

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from psygnal import SignalGroupDescriptor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gui.document import Document
     from gui.planes import Position
     from inference.series import Array, Series
@@ -38,6 +40,38 @@ CT_PRESETS = (
 )
 
 
+class Picture(Protocol):
+    """What is looked at in place of a run's stored frames, made frame by frame."""
+
+    @property
+    def title(self) -> str:
+        """Said in the corner of the view; pictures of one title share their grey levels."""
+
+    @property
+    def window(self) -> Window:
+        """Grey levels to begin with."""
+
+    @property
+    def legend(self) -> Legend | None:
+        """What the colours mean; None for greys."""
+
+    def frame(self, index: int) -> Array:
+        """Grey (y, x), or uint8 colours (y, x, 3)."""
+
+    def value(self, index: int, y: int, x: int) -> str:
+        """What is there, with its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """A bar of colours, the lowest value first, and the words beside it."""
+
+    title: str
+    colors: Sequence[str]  # at equal steps, "#rrggbb"
+    lowest: str
+    highest: str
+
+
 @dataclass(eq=False)
 class Display:
     """The viewing state of one document; `events.<field>` tells of each change."""
@@ -52,6 +86,12 @@ class Display:
     mask_shown: bool = True
     ai_shown: bool = False  # the AI's own version as a thin contour
     difference_shown: bool = False  # what was added to and removed from the AI's version
+    picture: Picture | None = None  # shown in place of the stored frames
+    synthetic_hidden: bool = False  # frames that a model made are passed over
+    marked: frozenset[int] = frozenset()  # frames that the user marked
+
+    def __post_init__(self) -> None:
+        self._windows: dict[str, Window] = {}  # by the title of the picture, "" for the stored
 
     @classmethod
     def of(cls, document: Document) -> Display:
@@ -60,11 +100,24 @@ class Display:
         start = (0, *middle[1:]) if document.series.kind == "run" else middle
         return cls(start, first_window(document.series))
 
+    def show_picture(self, picture: Picture | None) -> None:
+        """Show something else than the stored frames, in the grey levels last used for it."""
+        before, now = _title(self.picture), _title(picture)
+        self._windows[before] = self.window
+        self.picture = picture
+        if now != before:
+            own = picture.window if picture else self.window
+            self.window = self._windows.get(now, own)
+
     @property
     def limits(self) -> tuple[float, float]:
         """Lowest and highest grey of the window."""
         centre, width = self.window
         return centre - width / 2, centre + width / 2
+
+
+def _title(picture: Picture | None) -> str:
+    return picture.title if picture else ""
 
 
 def first_window(series: Series) -> Window:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
+from gui.painting import SHADOW, TEXT, paint_banner, paint_legend, paint_outline, paint_text
 from gui.planes import scale_bar
 
 if TYPE_CHECKING:
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPaintEvent
 
+    from gui.display import Legend
     from gui.planes import Point
 
-TEXT = QColor("#e8edf2")
-SHADOW = QColor(0, 0, 0, 210)
 LETTER = QColor("#ffcf5c")
 CROSS = QColor(110, 205, 220, 190)
 MARGIN = 8
@@ -43,6 +43,9 @@ class Scene:
     ring: tuple[Point, float] | None = None  # centre, radius
     path: Sequence[Point] = ()
     marks: Sequence[tuple[Point, str, str]] = field(default_factory=tuple)  # place, colour, text
+    outlines: Sequence[tuple[Sequence[Point], str, str]] = ()  # corners, colour, text
+    banner: str = ""  # said even where texts are hidden, as the picture would mislead without it
+    legend: Legend | None = None
     framed: bool = False  # this view is the one that keys act on
 
 
@@ -66,8 +69,13 @@ class Glass(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_cross(painter)
+        for points, color, text in self.scene.outlines:
+            paint_outline(painter, points, color, text)
         self._paint_path(painter)
         self._paint_marks(painter)
+        paint_banner(painter, self.scene.banner, QRectF(self.rect()))
+        if self.scene.legend is not None:
+            paint_legend(painter, self.scene.legend, QRectF(self.rect()))
         if self.scene.framed:
             painter.setPen(QPen(CROSS, 1))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
@@ -103,7 +111,7 @@ class Glass(QWidget):
             painter.drawEllipse(QPointF(*place), 5, 5)
             if text:
                 x, y = place
-                self._text(painter, QRectF(x + 8, y - 10, 200, 20), Corner.AlignVCenter, text)
+                paint_text(painter, QRectF(x + 8, y - 10, 200, 20), Corner.AlignVCenter, text)
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _paint_texts(self, painter: QPainter) -> None:
@@ -116,7 +124,7 @@ class Glass(QWidget):
         ):
             above_scale = scene.bottom_right is lines
             room = area.adjusted(0, 0, 0, -SCALE_HEIGHT) if above_scale else area
-            self._text(painter, room, where, "\n".join(lines))
+            paint_text(painter, room, where, "\n".join(lines))
 
     def _paint_letters(self, painter: QPainter) -> None:
         if self.scene.letters is None:
@@ -130,7 +138,7 @@ class Glass(QWidget):
         middle = Corner.AlignVCenter, Corner.AlignVCenter, Corner.AlignHCenter, Corner.AlignHCenter
         edges = Corner.AlignLeft, Corner.AlignRight, Corner.AlignTop, Corner.AlignBottom
         for letter, along, edge in zip(self.scene.letters, middle, edges, strict=True):
-            self._text(painter, area, along | edge, letter, LETTER)
+            paint_text(painter, area, along | edge, letter, LETTER)
         painter.restore()
 
     def _paint_scale(self, painter: QPainter) -> None:
@@ -154,15 +162,4 @@ class Glass(QWidget):
                 )
             )
         beside = QRectF(left - 90, y - 14, 84, 20)
-        self._text(painter, beside, Corner.AlignVCenter | Corner.AlignRight, caption)
-
-    @staticmethod
-    def _text(
-        painter: QPainter, area: QRectF, where: Corner, text: str, color: QColor = TEXT
-    ) -> None:
-        """Text with a shadow, legible on any picture."""
-        painter.setPen(SHADOW)
-        for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
-            painter.drawText(area.translated(dx * 0.8, dy * 0.8), where, text)
-        painter.setPen(color)
-        painter.drawText(area, where, text)
+        paint_text(painter, beside, Corner.AlignVCenter | Corner.AlignRight, caption)

@@ -13,7 +13,7 @@ from gui.difference_layer import DifferenceLayer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
     from gui.display import Display
@@ -39,13 +39,11 @@ class SliceLayers:
         self._ai: Labels | None = None
         self._difference: DifferenceLayer | None = None
         self._heat_data: NDArray[Any] | None = None
-        self._image = shelf.image(document.image.dtype, document.series.rgb)
-        self._put(self._image, document.image)
+        self._image: Image | None = None
+        self._show_picture()
         self._links: list[tuple[Any, Callable[..., Any]]] = []
-        self._level()
         self._restyle()
         self._compare()
-        self._image.visible = True
         self._follow()
 
     def close(self) -> None:
@@ -77,6 +75,7 @@ class SliceLayers:
             (document.ai_changed, self._ai_changed),
             (document.objects_changed, self._restyle),
             (events.position, self._moved),
+            (events.picture, self._show_picture),
             (events.window, self._level),
             (events.inverted, self._level),
             (events.opacity, self._restyle),
@@ -95,7 +94,8 @@ class SliceLayers:
         if self.index == (index := self._wanted_index()):
             return
         self.index = index
-        self._image.data = self.cut(self.document.image)
+        if self._image is not None:
+            self._image.data = self._pixels()
         if self._mask is not None:
             self._mask.data = self.cut(self.document.labels).copy()
         if self._ai is not None and self.document.ai_labels is not None:
@@ -105,8 +105,23 @@ class SliceLayers:
         if self._difference is not None:
             self._difference.fill()
 
+    def _pixels(self) -> NDArray[Any]:
+        """What is to be seen: the picture made for this frame, else the stored slice."""
+        picture = self.display.picture
+        return self.cut(self.document.image) if picture is None else picture.frame(self.index)
+
+    def _show_picture(self) -> None:
+        """Show another kind of pixels, in the layer that such pixels take."""
+        pixels = self._pixels()
+        layer = self._shelf.image(pixels.dtype, pixels.ndim == 3)
+        if layer is not self._image and self._image is not None:
+            self._image.visible = False
+        self._image, layer.scale, layer.data = layer, self._scale, pixels
+        self._level()
+        _set(layer, "visible", True)
+
     def _level(self) -> None:
-        if not self.document.series.rgb:
+        if self._image is not None and not self._image.rgb:
             low, high = self.display.limits
             self._image.contrast_limits = (low, max(high, low + 1e-6))
             self._image.colormap = "gray_r" if self.display.inverted else "gray"
@@ -166,9 +181,9 @@ class SliceLayers:
             self._ai.data = self.cut(self.document.ai_labels).copy()
 
     def _put(self, layer: Any, array: NDArray[Any]) -> None:
-        """Show this slice of an array; labels get a copy of their own, to be changed in parts."""
+        """Show this slice of an array, a copy of its own, to be changed in parts."""
         layer.scale = self._scale
-        layer.data = self.cut(array) if layer is self._image else self.cut(array).copy()
+        layer.data = self.cut(array).copy()
 
     def _flat(self, box: Box) -> tuple[slice, slice] | None:
         """The part of a box in this slice, None if there is none."""

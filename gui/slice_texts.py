@@ -9,10 +9,12 @@ import numpy as np
 from gui.studies import patient_title, series_title
 
 if TYPE_CHECKING:
-    from gui.display import Display
+    from gui.display import Display, Picture
     from gui.document import Document
     from gui.planes import Plane, Position
     from inference.series import Series
+
+INTERPOLATED = "(interpolated)"
 
 
 def caption(series: Series, names_hidden: bool) -> list[str]:
@@ -26,16 +28,56 @@ def facts(series: Series, plane: Plane, display: Display) -> list[str]:
     if plane.slicing is None:
         return []
     index, count = round(display.position[plane.slicing]), series.canonical().shape[plane.slicing]
-    return [plane.name, f"{index + 1} / {count}", *_where(series, plane, display, index)]
+    where = _where(series, plane, display, index)
+    made = [display.picture.title] if display.picture else []
+    return [plane.name, f"{index + 1} / {count}", *where, *angles(series), *made]
 
 
-def value_text(document: Document, position: Position | None) -> list[str]:
-    """The voxel value under the mouse, with its unit."""
+def angles(series: Series) -> list[str]:
+    """Where the C-arm stood, in the words of the laboratory, and which plane of two."""
+    taken = series.acquisition
+    if taken is None:
+        return []
+    plane = [f"Plane {taken.plane}"] if taken.plane else []
+    if taken.angles is None:
+        return plane
+    primary, secondary = (round(angle) for angle in taken.angles)
+    side = f"{'LAO' if primary >= 0 else 'RAO'} {abs(primary)}°"
+    tilt = f"{'CRA' if secondary >= 0 else 'CAU'} {abs(secondary)}°"
+    return [*plane, f"{side}  {tilt}"]
+
+
+def banner(series: Series, index: int) -> str:
+    """What must be said of a frame that a model made; nothing of one that was taken."""
+    if series.synthetic is None or not series.synthetic[index]:
+        return ""
+    sure = f"  confidence {100 * series.confidence[index]:.0f} %" if series.confidence else ""
+    return f"{INTERPOLATED}{sure}"
+
+
+def levels(document: Document, display: Display, zoom: float) -> list[str]:
+    """Window, level and magnification."""
+    percent = f"{100 * zoom * min(document.scale[-2:]):.0f} %"
+    colored = display.picture.legend is not None if display.picture else document.series.rgb
+    return [percent] if colored else [_window(display), percent]
+
+
+def _window(display: Display) -> str:
+    return f"W {display.window[1]:.4g}  L {display.window[0]:.4g}"
+
+
+def value_text(
+    document: Document, position: Position | None, picture: Picture | None = None
+) -> list[str]:
+    """The value under the mouse, of the voxel or of what is shown in its place, with its unit."""
     if position is None:
         return []
     index = tuple(round(value) for value in position)
     if not all(0 <= i < n for i, n in zip(index, document.shape, strict=True)):
         return []
+    if picture is not None:
+        t, y, x = index
+        return [picture.value(t, y, x)]
     value = document.image[index]
     unit = f" {document.series.unit}" if document.series.unit else ""
     if document.series.rgb:

@@ -6,28 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from gui.glass import Glass, Scene
 from gui.planes import AXIAL, Camera, Plane, Point, Position, fit
-from gui.slice_texts import caption, facts, value_text
-from gui.tool import Mark, Pointer
+from gui.slice_input import SliceInput
+from gui.slice_scene import scene_of
+from gui.timeline import frames_shown, nearest, stepped
+from gui.tool import Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from qtpy.QtCore import QObject
-    from qtpy.QtGui import QMouseEvent, QWheelEvent
+    from qtpy.QtGui import QMouseEvent
 
     from gui.display import Display
     from gui.document import Document
     from gui.slice_layers import SliceLayers
     from gui.views import Views
-
-Button = Qt.MouseButton
-WHEEL_STEP = 120  # Qt's units of one notch
 
 
 class SliceView(QWidget):
@@ -45,9 +43,7 @@ class SliceView(QWidget):
         self.document: Document | None = None
         self._layers: SliceLayers | None = None
         self._viewer: Any = None
-        self._hover: Point | None = None
-        self._drag: Callable[[QMouseEvent], None] | None = None
-        self._wheel = 0
+        self.hover: Point | None = None  # where the mouse is, screen pixels
         self._background = "#000000"
         self._build()
 
@@ -114,7 +110,7 @@ class SliceView(QWidget):
 
     def position_at(self, pixel: Point) -> Position:
         """Voxel coordinates under a screen pixel; on the slicing axis those of the slice."""
-        plane, document = self._shown()
+        plane, document = self.shown()
         down, right = self.camera.to_world(pixel)
         place = [float(value) for value in self._display.position]
         place[plane.down] = down / document.scale[plane.down]
@@ -125,7 +121,7 @@ class SliceView(QWidget):
 
     def pixel_of(self, position: Sequence[float]) -> Point:
         """The screen pixel of voxel coordinates."""
-        plane, document = self._shown()
+        plane, document = self.shown()
         return self.camera.to_screen(
             (
                 position[plane.down] * document.scale[plane.down],
@@ -135,16 +131,23 @@ class SliceView(QWidget):
 
     def step(self, count: int) -> None:
         """Go some slices on, in the order in which such pictures are read."""
-        if self.plane is not None and self.plane.slicing is not None:
-            place = round(self._display.position[self.plane.slicing])
+        if self.plane is None or self.document is None or self.plane.slicing is None:
+            return
+        place = round(self._display.position[self.plane.slicing])
+        if self.document.series.kind == "run":
+            frames = frames_shown(self.document.series, self._display)
+            self.go(stepped(frames, place, count))
+        else:
             self.go(place + (-count if self.plane is AXIAL else count))  # from head to feet
 
     def go(self, index: int) -> None:
-        """Go to a slice; beyond the ends to the last one."""
+        """Go to a slice or frame; beyond the ends to the last, from a hidden one to the next."""
         if self.plane is None or self.document is None or self.plane.slicing is None:
             return
         axis = self.plane.slicing
         place = list(self._display.position)
+        if self.document.series.kind == "run":
+            index = nearest(frames_shown(self.document.series, self._display), index)
         place[axis] = min(max(index, 0), self.document.shape[axis] - 1)
         self._display.position = tuple(place)
 
@@ -171,6 +174,20 @@ class SliceView(QWidget):
         """Paint the texts and marks again."""
         self._refresh()
 
+    def magnify(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom about a screen pixel, or the middle."""
+        camera = self.camera
+        pixel = (at.x(), at.y()) if at is not None else (camera.size[0] / 2, camera.size[1] / 2)
+        centre, zoom = camera.zoomed(factor, pixel)
+        if 0.005 < zoom < 2000:
+            self.look(centre, zoom)
+
+    def pointer(self, event: QMouseEvent) -> Pointer:
+        """A mouse event in voxels."""
+        plane, _ = self.shown()
+        place = self.position_at((event.position().x(), event.position().y()))
+        return Pointer(place, plane, event.button(), event.modifiers())
+
     # --- construction ------------------------------------------------------------------------
 
     def _build(self) -> None:
@@ -190,7 +207,7 @@ class SliceView(QWidget):
         row.addWidget(self._slider)
         self._glass = Glass(self._area)
         self._glass.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._glass.installEventFilter(self)
+        SliceInput(self, self._views, self._glass)
         self._area.installEventFilter(self)
         self._fitted = True
 
@@ -209,7 +226,7 @@ class SliceView(QWidget):
         self.set_background(self._background)
 
     def _prepare_slider(self) -> None:
-        plane, document = self._shown()
+        plane, document = self.shown()
         linked = plane.slicing is not None and document.series.kind == "volume"
         if linked and plane.slicing is not None:
             with QSignalBlocker(self._slider):
@@ -217,24 +234,18 @@ class SliceView(QWidget):
         self._slider.setInvertedAppearance(plane.slicing != 0)  # superior, anterior, right on top
         self._slider.setVisible(linked)
 
-    def _shown(self) -> tuple[Plane, Document]:
+    def shown(self) -> tuple[Plane, Document]:
+        """The plane and the document; RuntimeError if there is none."""
         if self.plane is None or self.document is None:
             raise RuntimeError("the view shows nothing")
         return self.plane, self.document
 
-    # --- events ------------------------------------------------------------------------------
+    # --- following ---------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Mouse events of the glass, size of the area."""
+        """The canvas keeps the size of its area."""
         if watched is self._area and event.type() == QEvent.Type.Resize:
             self._resized()
-        elif watched is self._glass and self.document is not None:
-            if isinstance(event, QKeyEvent):
-                return event.type() != QEvent.Type.ShortcutOverride and self._key_pressed(event)
-            handler = _HANDLERS.get(event.type())
-            if handler is not None:
-                handler(self, event)
-                return True
         return super().eventFilter(watched, event)
 
     def _resized(self) -> None:
@@ -245,128 +256,10 @@ class SliceView(QWidget):
             self.fit()
         self._refresh()
 
-    def _pressed(self, event: QMouseEvent) -> None:
-        self.activated.emit(self)
-        self._drag = self._views.gestures.begin(self, event)
-        self._refresh()
-
-    def _moved(self, event: QMouseEvent) -> None:
-        self._hover = _pixel(event)
-        if self._drag is not None:
-            self._drag(event)
-        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self._views.tool is None:
-            self._views.look_at(self.position_at(self._hover))
-        self._refresh()
-
-    def _released(self, event: QMouseEvent) -> None:
-        if self._drag is not None and event.buttons() == Button.NoButton:
-            self._drag(event)
-            self._drag = None
-        self._refresh()
-
-    def _double_clicked(self, event: QMouseEvent) -> None:
-        """The second press of two quick ones: a press, but it maximises where nothing is drawn."""
-        left = event.button() == Button.LeftButton
-        if left and self._views.tool is None and not self._views.gestures.space_held:
-            self._drag = None
-            self.maximise_asked.emit(self)
-        else:
-            self._pressed(event)
-
-    def _key_pressed(self, event: QKeyEvent) -> bool:
-        """Space held down makes the left button move the picture."""
-        if event.key() != Qt.Key.Key_Space or event.isAutoRepeat():
-            return event.key() == Qt.Key.Key_Space
-        self._views.gestures.space_held = event.type() == QEvent.Type.KeyPress
-        self._views.show_cursor()
-        return True
-
-    def _wheeled(self, event: QWheelEvent) -> None:
-        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if control or (self.plane and self.plane.slicing is None):
-            self.magnify(1.2 ** (event.angleDelta().y() / WHEEL_STEP), event.position())
-            return
-        self._wheel += event.angleDelta().y()
-        notches = int(self._wheel / WHEEL_STEP)
-        self._wheel -= notches * WHEEL_STEP
-        if notches:
-            self.step(-notches)
-
-    def _left(self, event: QEvent) -> None:
-        self._hover = None
-        self._refresh()
-
-    def magnify(self, factor: float, at: QPointF | None = None) -> None:
-        """Zoom about a screen pixel, or the middle."""
-        camera = self.camera
-        pixel = (at.x(), at.y()) if at is not None else (camera.size[0] / 2, camera.size[1] / 2)
-        centre, zoom = camera.zoomed(factor, pixel)
-        if 0.005 < zoom < 2000:
-            self.look(centre, zoom)
-
-    def pointer(self, event: QMouseEvent) -> Pointer:
-        """A mouse event in voxels."""
-        plane, _ = self._shown()
-        return Pointer(self.position_at(_pixel(event)), plane, event.button(), event.modifiers())
-
-    # --- painting ----------------------------------------------------------------------------
-
     def _refresh(self, *_: object) -> None:
         if self.document is None or self.plane is None or self._viewer is None:
             return
         if self.plane.slicing is not None:
             with QSignalBlocker(self._slider):
                 self._slider.setValue(round(self._display.position[self.plane.slicing]))
-        self._glass.show_scene(self._scene(self.plane, self.document))
-
-    def _scene(self, plane: Plane, document: Document) -> Scene:
-        series, views = document.series, self._views
-        volume = series.kind == "volume"
-        known = volume and series.geometry.known
-        where = self.position_at(self._hover) if self._hover else None
-        tool = views.tool
-        camera = self.camera
-        ring = (self._hover, tool.radius * camera.zoom) if tool and self._hover else None
-        return Scene(
-            top_left=caption(series, views.names_hidden) if views.is_main(self) else (),
-            top_right=facts(series, plane, self._display),
-            bottom_left=_levels(document, self._display, camera.zoom),
-            bottom_right=value_text(document, where),
-            letters=plane.letters if known else None,
-            zoom=camera.zoom,
-            unit="mm" if series.geometry.known else "px",
-            cross=self.pixel_of(self._display.position) if volume and views.cross_shown else None,
-            ring=ring if ring and ring[1] > 0 else None,
-            path=[self.pixel_of(p) for p in tool.path] if tool else (),
-            framed=len(views.slices_shown) > 1 and views.active is self,
-            marks=[(self.pixel_of(m.position), m.color, m.text) for m in self._marks(plane)],
-        )
-
-    def _marks(self, plane: Plane) -> list[Mark]:
-        axis, place = plane.slicing, self._display.position
-        return [
-            mark
-            for mark in self._views.marks
-            if axis is None or abs(mark.position[axis] - round(place[axis])) < 0.5
-        ]
-
-
-def _levels(document: Document, display: Display, zoom: float) -> list[str]:
-    percent = 100 * zoom * min(document.scale[-2:])
-    if document.series.rgb:
-        return [f"{percent:.0f} %"]
-    return [f"W {display.window[1]:.4g}  L {display.window[0]:.4g}", f"{percent:.0f} %"]
-
-
-def _pixel(event: QMouseEvent) -> Point:
-    return event.position().x(), event.position().y()
-
-
-_HANDLERS: dict[QEvent.Type, Callable[[SliceView, Any], None]] = {
-    QEvent.Type.MouseButtonPress: SliceView._pressed,
-    QEvent.Type.MouseMove: SliceView._moved,
-    QEvent.Type.MouseButtonRelease: SliceView._released,
-    QEvent.Type.MouseButtonDblClick: SliceView._double_clicked,
-    QEvent.Type.Wheel: SliceView._wheeled,
-    QEvent.Type.Leave: SliceView._left,
-}
+        self._glass.show_scene(scene_of(self, self._views))

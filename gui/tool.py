@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from qtpy.QtCore import Qt
 
@@ -47,10 +47,30 @@ class Tool(Protocol):
         """The left button went down again at once, such as to close an outline; comes for press."""
 
 
+@runtime_checkable
+class KeyTool(Protocol):
+    """A tool that also takes keys while it is in use, before the window's commands do."""
+
+    def key(self, key: int, modifiers: Qt.KeyboardModifier) -> bool:
+        """A key went down; whether the tool used it."""
+
+    def takes(self, key: int) -> bool:
+        """Whether the tool would use this key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A dot with an optional caption that a task shows over the image; position in voxels."""
 
     position: Position
+    color: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A closed line with a caption that a task shows over every slice; positions in voxels."""
+
+    positions: tuple[Position, ...]
     color: str
     text: str = ""

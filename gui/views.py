@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gui.document import Document
     from gui.planes import Position
     from gui.theme import Theme
-    from gui.tool import Mark, Tool
+    from gui.tool import Mark, Outline, Tool
 
 
 class Views(QWidget):
@@ -39,6 +39,7 @@ class Views(QWidget):
         self.document: Document | None = None
         self.gestures = Gestures(self)
         self.marks: tuple[Mark, ...] = ()
+        self.outlines: tuple[Outline, ...] = ()
         self.names_hidden = False
         self.cross_shown = True
         self._tool: Tool | None = None
@@ -54,7 +55,7 @@ class Views(QWidget):
         """Show a document as it was left, or nothing."""
         self.document = document
         self.tool = None
-        self.marks = ()
+        self.marks, self.outlines = (), ()
         self._maximised = None
         self._arrange()
         self.show_cursor()
@@ -67,13 +68,13 @@ class Views(QWidget):
     @property
     def display(self) -> Display | None:
         """How the current document is looked at; change its fields to change the views."""
-        return self._display_of(self.document) if self.document else None
+        return self.display_for(self.document) if self.document else None
 
     def display_of(self, view: SliceView) -> Display:
         """How the document of a view is looked at."""
         if view.document is None:
             raise RuntimeError("the view shows nothing")
-        return self._display_of(view.document)
+        return self.display_for(view.document)
 
     @property
     def slices(self) -> list[SliceView]:
@@ -127,6 +128,11 @@ class Views(QWidget):
         self.marks = tuple(marks)
         self.redraw()
 
+    def set_outlines(self, outlines: Sequence[Outline]) -> None:
+        """Closed lines to show over the image, such as regions that are measured."""
+        self.outlines = tuple(outlines)
+        self.redraw()
+
     def show_heat(self, heat: NDArray[Any] | None, opacity: float = 1.0) -> None:
         """Lay a map over the image (canonical spatial axes, 0 to 1); None takes it away."""
         for view in self.slices:
@@ -161,7 +167,9 @@ class Views(QWidget):
     def set_window(self, window: Window | None = None) -> None:
         """Grey levels; None finds them in the picture."""
         if self.document and self.display:
-            self.display.window = window or auto_window(self.document.series.voxels)
+            picture = self.display.picture
+            found = picture.window if picture else auto_window(self.document.series.voxels)
+            self.display.window = window or found
 
     def toggle_maximised(self, view: QWidget) -> None:
         """Show one view alone, or all again."""
@@ -200,25 +208,10 @@ class Views(QWidget):
         for view in self._slices:
             view.set_annotated(self.annotated)
 
-    def toggle_inverted(self) -> None:
-        """Turn black and white round."""
+    def toggle_look(self, name: str) -> None:
+        """Turn a switch of the display round, by the name of its field."""
         if self.display:
-            self.display.inverted = not self.display.inverted
-
-    def toggle_mask(self) -> None:
-        """Show or hide the mask."""
-        if self.display:
-            self.display.mask_shown = not self.display.mask_shown
-
-    def toggle_outlined(self) -> None:
-        """Draw the mask as an outline or filled."""
-        if self.display:
-            self.display.outlined = not self.display.outlined
-
-    def toggle_ai(self) -> None:
-        """Show or hide the outline of what the AI delivered."""
-        if self.display:
-            self.display.ai_shown = not self.display.ai_shown
+            setattr(self.display, name, not getattr(self.display, name))
 
     def hide_names(self, hidden: bool) -> None:
         """Show or hide who the patient is."""
@@ -254,7 +247,8 @@ class Views(QWidget):
         view.take_focus()
         previous.redraw()
 
-    def _display_of(self, document: Document) -> Display:
+    def display_for(self, document: Document) -> Display:
+        """How a document is looked at, or will be."""
         if document not in self._displays:
             self._displays[document] = Display.of(document)
         return self._displays[document]
@@ -300,6 +294,6 @@ class Views(QWidget):
             if document is None or plane is None:
                 view.clear()
             elif view.document is not document:
-                view.show_document(document, self._display_of(document), plane)
+                view.show_document(document, self.display_for(document), plane)
         volume = document if document and document.series.kind == "volume" else None
-        self.volume.show_document(volume, self._display_of(volume) if volume else None)
+        self.volume.show_document(volume, self.display_for(volume) if volume else None)

@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 import threading
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QByteArray, Qt, QTimer, QUrl, Signal
-from qtpy.QtGui import QAction, QDesktopServices
-from qtpy.QtWidgets import (
-    QApplication,
-    QDockWidget,
-    QMainWindow,
-    QMenu,
-    QMessageBox,
-    QStackedWidget,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QByteArray, QTimer, Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
 
-from gui import notices, registry, theme
+from gui import layout, registry, theme
 from gui.action_table import ACTIONS
 from gui.canvas import isolate_napari, preload_napari
 from gui.cine import Cine
+from gui.cine_actions import CINE_SWITCHES
+from gui.cine_bar import CineBar
 from gui.correct import Correction
 from gui.correct_panel import CorrectPanel
+from gui.dialogs import Dialogs
 from gui.export import Export
 from gui.job_bar import JobBar
 from gui.jobs import Jobs
+from gui.layout import IMAGES, START, WAITING
 from gui.menus import Commands
 from gui.notices import Notices
 from gui.opening import Opening
-from gui.parts import label
 from gui.session import Session
 from gui.settings import Settings, SettingsFile
 from gui.start_page import StartPage
 from gui.studies import Studies
 from gui.study_panel import StudyPanel
 from gui.tasks import TaskPanel
-from gui.theme import GRID
 from gui.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 
     from gui.document import Document
 
-DISCLAIMER = "Research use only. Not for diagnosis."
-NO_DISPLAY = (
-    "There is no display to show the window on: start Limn from a desktop, or use its commands "
-    "(python app.py --help)."
-)
 IDLE_MS = 50  # between steps that prepare the views
-START, IMAGES, WAITING = range(3)  # pages of the middle
 WORKER_STATES = {
     "starting": "Starting the model process…",
     "restarting": "Restarting the model process…",
@@ -73,6 +56,7 @@ class LimnWindow(QMainWindow):
     _loaded = Signal()
     views: Views
     studies: Studies
+    cine: Cine
 
     def __init__(self, settings: SettingsFile | None = None) -> None:
         super().__init__()
@@ -86,6 +70,7 @@ class LimnWindow(QMainWindow):
         self.views = Views()
         self.cine = Cine(self.views)
         self.correction = Correction(self.views, self.notices)
+        self.dialogs = Dialogs(self)
         self.job_bar = JobBar()
         self.reader = Jobs(self, name="reader", preload=())
         self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
@@ -113,41 +98,14 @@ class LimnWindow(QMainWindow):
 
     def close_document(self, document: Document | None) -> None:
         """Close a series; asks first if something was drawn on it and not exported."""
-        if document is not None and (not self.export.unsaved(document) or self._may_lose(document)):
+        if document is not None and (
+            not self.export.unsaved(document) or self.dialogs.may_lose(document)
+        ):
             self.studies.close(document)
 
     def mouse_is(self, mode: str) -> bool:
         """Whether the left mouse button does this."""
         return self.views.tool is None and self.views.gestures.mode == mode
-
-    def show_settings(self) -> None:
-        """Open the settings."""
-        from gui.settings_dialog import SettingsDialog
-
-        SettingsDialog(self.settings, self.commands.table, self.session.jobs.devices, self).open()
-
-    def show_cheat_sheet(self) -> None:
-        """Show all keys and what the mouse does."""
-        from gui.cheat_sheet import CheatSheet
-
-        CheatSheet(self.commands.table, self.settings.now.shortcuts, self).open()
-
-    def show_logs(self) -> None:
-        """Open the folder of the logs."""
-        from inference import logs
-
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(logs.folder())))
-
-    def show_about(self) -> None:
-        """What this is."""
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version("limn")
-        except PackageNotFoundError:
-            number = ""
-        text = f"<h3>Limn {number}</h3><p>A workstation for interactive medical image analysis.</p>"
-        QMessageBox.about(self, "About Limn", f"{text}<p><b>{DISCLAIMER}</b></p>")
 
     def add_tab(self, widget: QWidget, title: str) -> None:
         """Give a panel a place on the right, beside the tasks."""
@@ -156,72 +114,24 @@ class LimnWindow(QMainWindow):
     # --- construction ------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks)
-        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self.start_page = StartPage()
-        self._pages = QStackedWidget()
-        self._pages.setMinimumWidth(340)  # both docks may be narrow before the picture is
-        self._pages.addWidget(self.start_page)
-        self._pages.addWidget(self._image_area())
-        waiting = label("Preparing the views…", "quiet")
-        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._pages.addWidget(waiting)
+        self.cine_bar = CineBar(self.cine, self.views)
+        self._pages = layout.pages(self.start_page, layout.below(self.views, self.cine_bar))
         self.setCentralWidget(self._pages)
         self.study_panel = StudyPanel(self.studies)
         self.task_panel = TaskPanel(self.studies)
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        self.tabs.tabBar().setDrawBase(False)
-        self.tabs.addTab(self.task_panel, "Tasks")
         self.correct_panel = CorrectPanel(self.correction, self.studies, self.settings)
-        self.tabs.addTab(self.correct_panel, "Correct")
-        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        self._docks = (
-            self._dock("Studies", self.study_panel, left, 264, 140),
-            self._dock("Tools", self.tabs, right, 320, 304),
-        )
+        self.tabs = layout.tabs({"Tasks": self.task_panel, "Correct": self.correct_panel})
+        docks = layout.add_docks(self, self.study_panel, self.tabs)
         self.commands = Commands(self, ACTIONS)
-        for dock in self._docks:
+        actions = self.commands.actions
+        for dock in docks:
             self.commands.menu("View").addAction(dock.toggleViewAction())
         self._recent_menu = QMenu("Open recent", self)
-        behind = self.commands.actions["close_series"]
-        self.commands.menu("File").insertMenu(behind, self._recent_menu)
-        self.start_page.offer(self.commands.actions)
-        self._build_status()
-
-    def _image_area(self) -> QWidget:
-        from gui.cine_bar import CineBar
-
-        area = QWidget()
-        column = QVBoxLayout(area)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.views, 1)
-        column.addWidget(CineBar(self.cine, self.views))
-        return area
-
-    def _dock(
-        self, title: str, widget: QWidget, area: Qt.DockWidgetArea, width: int, least: int
-    ) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(title.lower())
-        dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
-        dock.setTitleBarWidget(QWidget(dock))
-        dock.setWidget(widget)
-        dock.setMinimumWidth(least)
-        self.addDockWidget(area, dock)
-        self.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
-        return dock
-
-    def _build_status(self) -> None:
-        bar = self.statusBar()
-        bar.setSizeGripEnabled(False)
-        bar.setContentsMargins(GRID, 0, GRID, 0)
-        bar.addWidget(label(DISCLAIMER, "warning"))
-        bar.addWidget(self.job_bar, 1)
-        self._worker_label = label("", "quiet")
-        bar.addPermanentWidget(self._worker_label)
+        self.commands.menu("File").insertMenu(actions["close_series"], self._recent_menu)
+        self.start_page.offer(actions)
+        self.cine_bar.add_switches(actions[name] for name in CINE_SWITCHES)
+        self._worker_label = layout.fill_status_bar(self.statusBar(), self.job_bar)
 
     def _connect(self) -> None:
         self.studies.selected_changed.connect(self._selected)
@@ -231,7 +141,7 @@ class LimnWindow(QMainWindow):
         self.study_panel.close_asked.connect(self.close_document)
         self.job_bar.follow(self.reader)
         for signal in (self.views.mode_changed, self.views.tool_changed, self.views.shown,
-                       self.views.layout_changed):  # fmt: skip
+                       self.views.layout_changed, self.cine.changed):  # fmt: skip
             signal.connect(self._refresh)
         self._loaded.connect(self._finish_start)
 
@@ -330,7 +240,7 @@ class LimnWindow(QMainWindow):
         if isinstance(app, QApplication):
             look = theme.apply(app, name)
             for part in (self.commands, self.start_page, self.study_panel, self.task_panel,
-                         self.correct_panel, self.views):  # fmt: skip
+                         self.correct_panel, self.cine_bar, self.views):  # fmt: skip
                 part.apply_theme(look)
 
     def _list_recent(self) -> None:
@@ -369,7 +279,7 @@ class LimnWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask about unsaved work, then end the workers."""
         drawn = [document for document in self.studies.open if self.export.unsaved(document)]
-        if drawn and not self._may_lose(*drawn):
+        if drawn and not self.dialogs.may_lose(*drawn):
             return event.ignore()
         self.settings.change(
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
@@ -381,46 +291,8 @@ class LimnWindow(QMainWindow):
             self.session.jobs.close()
         return super().closeEvent(event)
 
-    def _may_lose(self, *documents: Document) -> bool:
-        answer = QMessageBox.question(
-            self,
-            "Unsaved work",
-            f"What was drawn on {documents[0].series.path.name} was not exported. Close anyway?"
-            if len(documents) == 1
-            else f"What was drawn on {len(documents)} series was not exported. Close anyway?",
-        )
-        return answer == QMessageBox.StandardButton.Yes
-
 
 def _settle_memory() -> None:
     """Spare the garbage collector napari's 400 000 objects: a full round stops the window."""
     gc.collect()
     gc.freeze()
-
-
-def _has_display() -> bool:
-    """Whether there is somewhere to show a window: without, Qt aborts the process."""
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return not sys.platform.startswith("linux") or any(map(os.environ.get, names))
-
-
-def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
-    """Run the application, or only save a picture of it; the exit code."""
-    from inference import logs
-
-    logs.start("window")
-    if not _has_display():
-        sys.stderr.write(f"{NO_DISPLAY}\n")
-        return 1
-    app = QApplication(sys.argv[:1])
-    app.setApplicationName("Limn")
-    app.setStyle("Fusion")
-    window = LimnWindow()
-    notices.install(window.notices)
-    window.show()
-    window.opening.open(paths)
-    if screenshot:
-        from gui.screenshot import take_and_quit
-
-        take_and_quit(window, screenshot)
-    return int(app.exec())

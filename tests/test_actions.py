@@ -61,7 +61,7 @@ def test_a_changed_key_works_at_once(window: LimnWindow) -> None:
 
 
 def test_keys_are_edited_in_the_settings(window: LimnWindow) -> None:
-    window.show_settings()
+    window.dialogs.settings()
     dialog = _dialog(window, "SettingsDialog")
     edit = dialog.keys.edits["fit"]
     edit.setKeySequence(QKeySequence("Ctrl+O"))

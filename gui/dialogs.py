@@ -1,0 +1,65 @@
+"""The dialogs of the window: settings, keys, logs, about, what may be lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QMessageBox
+
+from gui.layout import DISCLAIMER
+
+if TYPE_CHECKING:
+    from gui.document import Document
+    from gui.window import LimnWindow
+
+
+class Dialogs:
+    """Opens them over the window."""
+
+    def __init__(self, window: LimnWindow) -> None:
+        self._window = window
+
+    def settings(self) -> None:
+        """Open the settings."""
+        from gui.settings_dialog import SettingsDialog
+
+        window = self._window
+        devices = window.session.jobs.devices
+        SettingsDialog(window.settings, window.commands.table, devices, window).open()
+
+    def keys(self) -> None:
+        """Show all keys and what the mouse does."""
+        from gui.cheat_sheet import CheatSheet
+
+        window = self._window
+        CheatSheet(window.commands.table, window.settings.now.shortcuts, window).open()
+
+    def logs(self) -> None:
+        """Open the folder of the logs."""
+        from inference import logs
+
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(logs.folder())))
+
+    def about(self) -> None:
+        """What this is."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("limn")
+        except PackageNotFoundError:
+            number = ""
+        text = f"<h3>Limn {number}</h3><p>A workstation for interactive medical image analysis.</p>"
+        QMessageBox.about(self._window, "About Limn", f"{text}<p><b>{DISCLAIMER}</b></p>")
+
+    def may_lose(self, *documents: Document) -> bool:
+        """Ask whether what was drawn may be given up."""
+        answer = QMessageBox.question(
+            self._window,
+            "Unsaved work",
+            f"What was drawn on {documents[0].series.path.name} was not exported. Close anyway?"
+            if len(documents) == 1
+            else f"What was drawn on {len(documents)} series was not exported. Close anyway?",
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)

@@ -1,0 +1,86 @@
+"""Where the parts of the main window stand: pages in the middle, docks, tabs, status bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QTabWidget, QWidget
+
+from gui.parts import column, label
+from gui.theme import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtpy.QtWidgets import QLabel, QStatusBar
+
+DISCLAIMER = "Research use only. Not for diagnosis."
+START, IMAGES, WAITING = range(3)  # pages of the middle
+Area = Qt.DockWidgetArea
+
+
+def pages(start: QWidget, images: QWidget) -> QStackedWidget:
+    """The middle: one page at a time, in the order of START, IMAGES, WAITING."""
+    made = QStackedWidget()
+    made.setMinimumWidth(340)  # both docks may be narrow before the picture is
+    waiting = label("Preparing the views…", "quiet")
+    waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    for page in (start, images, waiting):
+        made.addWidget(page)
+    return made
+
+
+def below(upper: QWidget, lower: QWidget) -> QWidget:
+    """One part that takes all room, and another below it."""
+    area = QWidget()
+    inside = column(area, (0, 0, 0, 0), 0)
+    inside.addWidget(upper, 1)
+    inside.addWidget(lower)
+    return area
+
+
+def tabs(parts: Mapping[str, QWidget]) -> QTabWidget:
+    """Panels by title, one shown at a time."""
+    made = QTabWidget()
+    made.setDocumentMode(True)
+    made.tabBar().setDrawBase(False)
+    for title, part in parts.items():
+        made.addTab(part, title)
+    return made
+
+
+def add_docks(window: QMainWindow, left: QWidget, right: QWidget) -> list[QDockWidget]:
+    """Studies on the left, tools on the right, over the whole height."""
+    window.setDockOptions(QMainWindow.DockOption.AnimatedDocks)
+    window.setCorner(Qt.Corner.BottomLeftCorner, Area.LeftDockWidgetArea)
+    window.setCorner(Qt.Corner.BottomRightCorner, Area.RightDockWidgetArea)
+    return [
+        _dock(window, "Studies", left, Area.LeftDockWidgetArea, 264, 140),
+        _dock(window, "Tools", right, Area.RightDockWidgetArea, 320, 304),
+    ]
+
+
+def fill_status_bar(bar: QStatusBar, jobs: QWidget) -> QLabel:
+    """The disclaimer, what runs, and a text at the right end, which is returned."""
+    state = label("", "quiet")
+    bar.setSizeGripEnabled(False)
+    bar.setContentsMargins(GRID, 0, GRID, 0)
+    bar.addWidget(label(DISCLAIMER, "warning"))
+    bar.addWidget(jobs, 1)
+    bar.addPermanentWidget(state)
+    return state
+
+
+def _dock(
+    window: QMainWindow, title: str, widget: QWidget, area: Area, width: int, least: int
+) -> QDockWidget:
+    dock = QDockWidget(title, window)
+    dock.setObjectName(title.lower())
+    dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
+    dock.setTitleBarWidget(QWidget(dock))
+    dock.setWidget(widget)
+    dock.setMinimumWidth(least)
+    window.addDockWidget(area, dock)
+    window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+    return dock

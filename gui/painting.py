@@ -1,0 +1,84 @@
+"""What is painted over pictures: on the screen and, burned in, in what is exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QFont, QLinearGradient, QPainter, QPen, QPolygonF
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gui.display import Legend
+    from gui.planes import Point
+
+Align = Qt.AlignmentFlag
+TEXT = QColor("#e8edf2")
+SHADOW = QColor(0, 0, 0, 210)
+SYNTHETIC = QColor("#ffb02e")
+SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1))  # of the shadow
+
+
+def paint_text(
+    painter: QPainter, area: QRectF, where: Align, text: str, color: QColor = TEXT
+) -> None:
+    """Text with a shadow, legible on any picture."""
+    painter.setPen(SHADOW)
+    for dx, dy in SHIFTS:
+        painter.drawText(area.translated(dx * 0.8, dy * 0.8), where, text)
+    painter.setPen(color)
+    painter.drawText(area, where, text)
+
+
+def paint_banner(painter: QPainter, text: str, area: QRectF) -> None:
+    """That a frame was made by a model, on a dark plate at the top."""
+    if not text:
+        return
+    painter.save()
+    font = QFont(painter.font())
+    font.setBold(True)
+    painter.setFont(font)
+    metrics = painter.fontMetrics()
+    size = metrics.horizontalAdvance(text) + 16.0, metrics.height() + 6.0
+    plate = QRectF(area.center().x() - size[0] / 2, area.top() + 6, *size)
+    painter.setPen(QPen(SYNTHETIC, 1.5))
+    painter.setBrush(QColor(0, 0, 0, 190))
+    painter.drawRoundedRect(plate, 4, 4)
+    painter.setPen(SYNTHETIC)
+    painter.drawText(plate, Align.AlignCenter, text)
+    painter.restore()
+
+
+def paint_legend(painter: QPainter, legend: Legend, area: QRectF) -> None:
+    """An upright bar of colours at the left edge, the highest value on top."""
+    line = float(painter.fontMetrics().height())
+    height = min(200.0, max(area.height() / 3, 3 * line))
+    top = area.center().y() - height / 2
+    bar = QRectF(area.left() + 10, top, 14, height)
+    colors = QLinearGradient(bar.bottomLeft(), bar.topLeft())
+    for number, color in enumerate(legend.colors):
+        colors.setColorAt(number / max(len(legend.colors) - 1, 1), QColor(color))
+    painter.setPen(QPen(SHADOW, 1))
+    painter.setBrush(colors)
+    painter.drawRect(bar)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    beside = QRectF(bar.right() + 6, top, area.width() / 2, height)
+    paint_text(painter, beside, Align.AlignTop | Align.AlignLeft, legend.highest)
+    paint_text(painter, beside, Align.AlignBottom | Align.AlignLeft, legend.lowest)
+    above = QRectF(bar.left(), top - line - 6, area.width() / 2, line + 2)
+    paint_text(painter, above, Align.AlignBottom | Align.AlignLeft, legend.title)
+
+
+def paint_outline(painter: QPainter, points: Sequence[Point], color: str, text: str) -> None:
+    """A closed line with its name beside the topmost corner."""
+    if not points:
+        return
+    corners = QPolygonF([QPointF(*point) for point in points])
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for shade, width in ((SHADOW, 3.5), (QColor(color), 1.8)):
+        painter.setPen(QPen(shade, width))
+        painter.drawPolygon(corners)
+    box = corners.boundingRect()
+    beside = QRectF(box.right() + 4, box.top() - 10, 240, 20)
+    paint_text(painter, beside, Align.AlignVCenter | Align.AlignLeft, text, QColor(color))
