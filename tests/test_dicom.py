@@ -247,9 +247,18 @@ def test_spacing_is_projected_back_to_the_patient(tmp_path: Path) -> None:
     assert series.geometry.spacing[1:] == pytest.approx((0.4, 0.4))
 
 
-def test_truncated_pixels_are_refused(tmp_path: Path) -> None:
-    path = phantoms.angiogram(tmp_path / "xa.dcm", phantoms.run())
+def test_truncated_pixels_open_as_far_as_frames_are_whole(tmp_path: Path) -> None:
+    path = phantoms.angiogram(tmp_path / "xa.dcm", phantoms.run(), FrameTime="40")
     path.write_bytes(path.read_bytes()[:-500])
+    (series,) = read(path)
+    np.testing.assert_array_equal(series.voxels, phantoms.run()[:4])
+    assert series.frame_times == (0, 40, 80, 120)
+    assert "4 of its 5 frames are whole" in series.warnings[0]
+
+
+def test_pixels_truncated_within_the_first_frame_are_refused(tmp_path: Path) -> None:
+    path = phantoms.angiogram(tmp_path / "xa.dcm", phantoms.run())
+    path.write_bytes(path.read_bytes()[: -phantoms.run()[1:].nbytes - 500])
     with pytest.raises(UserError, match=r"xa\.dcm are damaged or cut off"):
         read(path)
 

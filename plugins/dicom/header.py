@@ -114,6 +114,11 @@ def group(header: Dataset, keyword: str, frame: int = 0) -> Dataset | None:
     return None
 
 
+def items(header: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence, or []."""
+    return list(_value(header, keyword) or ())
+
+
 def plane(header: Dataset, frame: int = 0) -> Plane | None:
     """Where a slice or frame lies, or None if the file does not say."""
     position = group(header, "PlanePositionSequence", frame) or header

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 from inference.errors import UserError
 from plugins.dicom.frames import read_frames
 from plugins.dicom.header import Slice, has_image, text
 from plugins.dicom.parse import read_header
+from plugins.dicom.runs import read_run_files, run_groups
 from plugins.dicom.sniff import is_dicom
-from plugins.dicom.stacks import read_slices
+from plugins.dicom.stacks import read_slices, without_copies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pydicom import Dataset
@@ -66,10 +69,26 @@ def _load(files: list[Path], notes: list[str], asked: Path) -> list[Series]:
     slices, refused = _headers(files)
     if not slices:
         raise UserError(refused[0] if len(files) == 1 else f"{asked.name} holds no DICOM image.")
-    found = read_slices([entry for entry in slices if entry.frames == 1])
-    found += [read_frames(entry) for entry in slices if entry.frames > 1]
+    kept, copies = without_copies(slices)
+    found, damaged = _read_all(kept)
+    if not found:
+        raise UserError(damaged[0])
     found.sort(key=lambda series: (series.identity.study_date, _order(series)))
-    return [series.warned(*notes, *refused) for series in found]
+    return [series.warned(*notes, *copies, *damaged, *refused) for series in found]
+
+
+def _read_all(slices: list[Slice]) -> tuple[list[Series], list[str]]:
+    """Every series of these files, and what was refused."""
+    runs, others = run_groups([entry for entry in slices if entry.frames == 1])
+    found, refused = read_slices(others)
+    jobs: list[Callable[[], Series]] = [partial(read_run_files, run) for run in runs]
+    jobs += [partial(read_frames, entry) for entry in slices if entry.frames > 1]
+    for job in jobs:
+        try:
+            found.append(job())
+        except UserError as error:
+            refused.append(str(error))
+    return found, refused
 
 
 def _order(series: Series) -> tuple[float, str]:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, convert_color_space
-from pydicom.uid import UID, JPEGExtended12Bit
+from pydicom.uid import UID
 
 from inference.errors import UserError
 from inference.reading import require_memory
+from plugins.dicom.decoders import decode_all, decode_whole_frames
 from plugins.dicom.header import group, has_image, number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from pydicom import Dataset
 
     from inference.series import Array
 
-RETIRED_JPEG = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")  # spectral, progressive
 MAX_FRAMES = 100_000
 
 
@@ -34,6 +31,13 @@ class Stored:
 
     values: Array
     photometric: str  # of `values`: a codec may have turned YBR into RGB
+    whole: tuple[int, ...] | None = None  # which frames of a damaged file these are; None: all
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> Sequence[int]:
+        """The numbers, from 0, under which the header speaks of `values`."""
+        return range(len(self.values)) if self.whole is None else self.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,13 @@ class Shown:
 
 def decode(path: Path, dataset: Dataset) -> Stored:
     """The stored values of every frame; raises UserError."""
-    if not has_image(dataset) or not _has_pixels(dataset):
-        raise UserError(f"{path.name} holds no pixels: it is no image, or was cut off.")
     shape = _claimed_shape(dataset)
+    if not has_image(dataset) or not (_has_pixels(dataset) or _lost_pixels(dataset, shape)):
+        raise UserError(f"{path.name} holds no pixels: it is no image, or was cut off.")
     if shape[0] > MAX_FRAMES:
         raise UserError(f"{path.name} claims {shape[0]} frames: its header is damaged.")
     require_memory(path, shape, f"u{max(1, int(number(dataset, 'BitsAllocated', 8)) // 8)}")
-    values, photometric = _decode(path, dataset)
-    return Stored(_reshaped(path, values, shape), photometric)
+    return _decode(path, dataset, shape)
 
 
 def shown(stored: Stored, headers: Sequence[Dataset]) -> Shown:
@@ -65,7 +68,7 @@ def shown(stored: Stored, headers: Sequence[Dataset]) -> Shown:
         return Shown(_eight_bit(apply_color_lut(stored.values, first)), rgb=True, unit="")
     if stored.values.ndim == 4:
         return _colour(stored)
-    values, unit = _rescaled(stored.values, headers)
+    values, unit = _rescaled(stored, headers)
     if stored.photometric == "MONOCHROME1":
         return Shown(_inverted(values), rgb=False, unit=unit)
     return Shown(values, rgb=False, unit=unit)
@@ -75,55 +78,48 @@ def _has_pixels(dataset: Dataset) -> bool:
     return any(key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
 
 
+def _lost_pixels(dataset: Dataset, shape: tuple[int, ...]) -> bool:
+    """The parser drops compressed pixels whose end is cut off; the first frames may be whole."""
+    return shape[0] > 1 and UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated
+
+
 def _claimed_shape(dataset: Dataset) -> tuple[int, ...]:
     keys = {"NumberOfFrames": 1, "Rows": 0, "Columns": 0, "SamplesPerPixel": 1}
     return tuple(max(1, int(number(dataset, key, default))) for key, default in keys.items())
 
 
-def _decode(path: Path, dataset: Dataset) -> tuple[Array, str]:
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+def _decode(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored:
     try:
-        if syntax in RETIRED_JPEG or (syntax == JPEGExtended12Bit and dataset.BitsStored > 8):
-            return _decode_with_gdcm(path), str(dataset.PhotometricInterpretation)
-        values, meta = get_decoder(syntax).as_array(dataset, raw=True)
+        values, photometric = decode_all(path, dataset)
     except NotImplementedError as error:
+        syntax = UID(dataset.file_meta.TransferSyntaxUID)
         raise UserError(
             f"{path.name} is compressed as {syntax.name} ({syntax}), which Limn cannot decode: "
             "export it again without compression."
         ) from error
     except Exception as error:  # decoders raise almost anything on damaged data
+        if stored := _salvaged(path, dataset, shape):
+            return stored
         raise UserError(
             f"The pixels of {path.name} are damaged or cut off: copy it again from its source."
         ) from error
-    return values, str(meta["photometric_interpretation"])
+    return Stored(_reshaped(path, values, shape), photometric)
 
 
-def _decode_with_gdcm(path: Path) -> Array:
-    """The 12-bit and retired JPEG processes, which pydicom hands to no decoder."""
-    import gdcm
-
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(path))
-    with _silence():
-        if not reader.Read():
-            raise ValueError("GDCM cannot read it")
-    image = reader.GetImage()
-    depth = np.dtype(image.GetPixelFormat().GetScalarTypeAsString().lower())
-    buffer: bytes = image.GetBuffer().encode("utf-8", "surrogateescape")
-    return np.frombuffer(buffer, depth)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep from the console what GDCM's codecs write there while they try one after the other."""
-    with Path(os.devnull).open("w") as nowhere:
-        console = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(console, 2)
-            os.close(console)
+def _salvaged(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored | None:
+    """The frames that are whole in a file of several, or None if there is none."""
+    depth = int(number(dataset, "BitsAllocated", 8)) // 8
+    if shape[0] == 1 or depth == 0:
+        return None
+    frames, photometric = decode_whole_frames(path, dataset, int(np.prod(shape[1:])) * depth)
+    if not frames:
+        return None
+    values = _reshaped(path, np.stack(list(frames.values())), (len(frames), *shape[1:]))
+    note = (
+        f"{path.name} is damaged or cut off: {len(frames)} of its {shape[0]} frames are whole "
+        "and were opened."
+    )
+    return Stored(values, photometric, tuple(frames), (note,))
 
 
 def _reshaped(path: Path, values: Array, shape: tuple[int, ...]) -> Array:
@@ -153,13 +149,14 @@ def _inverted(values: Array) -> Array:
     return np.asarray(values.max() - (values - values.min()))
 
 
-def _rescaled(values: Array, headers: Sequence[Dataset]) -> tuple[Array, str]:
+def _rescaled(stored: Stored, headers: Sequence[Dataset]) -> tuple[Array, str]:
+    values = stored.values
     if "ModalityLUTSequence" in headers[0]:
         return apply_modality_lut(values, headers[0]), text(
             headers[0].ModalityLUTSequence[0], "ModalityLUTType"
         )
-    count = len(values) if len(headers) == 1 else 1
-    lines = [_line(header, frame) for header in headers for frame in range(count)]
+    frames = stored.frames if len(headers) == 1 else (0,)
+    lines = [_line(header, frame) for header in headers for frame in frames]
     unit = lines[0][2]
     if len({line[:2] for line in lines}) == 1:
         return _on_line(values, *lines[0][:2]), unit

@@ -11,6 +11,7 @@ from inference.errors import UserError
 from inference.reading import require_memory, sha256
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
+from plugins.dicom.acquisition import FLUOROSCOPY
 from plugins.dicom.header import Slice, identity, number, pixel_spacing, plane, text, window
 from plugins.dicom.parse import read_whole
 from plugins.dicom.pixels import Shown, Stored, decode, shown
@@ -26,16 +27,16 @@ ALIKE = ("StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "SamplesPer
          "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation")  # fmt: skip
 SINGLE = "They were opened as single images."
 SPLIT = "Its series has slices of several orientations or sizes and was split by them."
+ONE_FRAME = "One frame alone is no run: it was opened as an image."
 VOLUME_ORDER = ("TemporalPositionIdentifier", "EchoTime", "DiffusionBValue", "AcquisitionNumber",
                 "InstanceNumber")  # fmt: skip
 
 
-def read_slices(slices: Sequence[Slice]) -> list[Series]:
-    """One series for each stack and each image that stands alone; raises UserError."""
-    kept, notes = _without_copies(slices)
+def read_slices(slices: Sequence[Slice]) -> tuple[list[Series], list[str]]:
+    """One series for each stack and each image that stands alone, and what was refused."""
     found: list[Series] = []
     refused: list[str] = []
-    groups = _groups(kept)
+    groups = _groups(slices)
     parts = Counter(text(group[0].header, "SeriesInstanceUID") for group in groups)
     for group in groups:
         split = parts[text(group[0].header, "SeriesInstanceUID")] > 1
@@ -43,9 +44,17 @@ def read_slices(slices: Sequence[Slice]) -> list[Series]:
             found += [series.warned(*(SPLIT,) * split) for series in _read_group(group)]
         except UserError as error:
             refused.append(str(error))
-    if refused and not found:
-        raise UserError(refused[0])
-    return [series.warned(*notes, *refused) for series in found]
+    return found, refused
+
+
+def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
+    """Each instance once, and how many files were left out."""
+    unique: dict[str, Slice] = {}
+    for entry in slices:
+        unique.setdefault(text(entry.header, "SOPInstanceUID") or str(entry.path), entry)
+    copies = len(slices) - len(unique)
+    notes = (f"{copies} files are copies of others and were left out.",) if copies else ()
+    return list(unique.values()), notes
 
 
 def build(
@@ -95,15 +104,6 @@ def _spacing_at_patient(header: Dataset) -> tuple[float, float] | None:
     return detector[0] * shrink, detector[1] * shrink
 
 
-def _without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
-    unique: dict[str, Slice] = {}
-    for entry in slices:
-        unique.setdefault(text(entry.header, "SOPInstanceUID") or str(entry.path), entry)
-    copies = len(slices) - len(unique)
-    notes = (f"{copies} files are copies of others and were left out.",) if copies else ()
-    return list(unique.values()), notes
-
-
 def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
     """Files of one series with one size and orientation."""
     groups: list[tuple[tuple[str, ...], Any, list[Slice]]] = []
@@ -140,10 +140,11 @@ def _read_group(group: list[Slice]) -> list[Series]:
 def _read_image(entry: Slice) -> Series:
     stored = decode(entry.path, read_whole(entry.path))
     look = shown(stored, [entry.header])
-    geometry = image_geometry(entry.header)
+    header = entry.header
+    alone = (ONE_FRAME,) if text(header, "Modality") in FLUOROSCOPY and not plane(header) else ()
     return build(
-        [entry], "image", look.values[0], look, geometry,
-        sha256=sha256(stored.values), warnings=(*look.notes, *spacing_notes(entry.header)),
+        [entry], "image", look.values[0], look, image_geometry(header),
+        sha256=sha256(stored.values), warnings=(*look.notes, *alone, *spacing_notes(header)),
     )  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+"""Runs (t, y, x): from one file with many frames, or from many files with one frame each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.colour import to_grey
+from inference.errors import UserError
+from inference.reading import require_memory, sha256
+from plugins.dicom.acquisition import FLUOROSCOPY, acquisition, angles, biplane
+from plugins.dicom.flags import flags
+from plugins.dicom.header import Slice, number, plane, text
+from plugins.dicom.parse import read_whole
+from plugins.dicom.pixels import Shown, Stored, decode, shown
+from plugins.dicom.stacks import ALIKE, ONE_FRAME, build, image_geometry, spacing_notes
+from plugins.dicom.times import file_times, frame_times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inference.series import Acquisition, Series
+
+PAUSE = 10_000  # ms between files that are not of one run
+GREYED = "The run is in colour: it was turned to grey, as X-rays are."
+
+
+def build_run(entry: Slice, stored: Stored, look: Shown, digest: str) -> Series:
+    """The run in a file of several frames."""
+    header, claimed = entry.header, entry.frames
+    times, notes = frame_times(header, claimed)
+    synthetic, confidence = flags(header, claimed)
+    look = _x_ray_is_grey(header, look)
+    series = build(
+        [entry], "run", look.values, look, image_geometry(header), sha256=digest,
+        frame_times=_since_first(_of(times, stored)), synthetic=_of(synthetic, stored),
+        confidence=_of(confidence, stored), acquisition=_kept(acquisition(header, claimed), stored),
+        warnings=(*stored.notes, *look.notes, *notes, *spacing_notes(header)),
+    )  # fmt: skip
+    return series if len(look.values) > 1 else _as_image(series)
+
+
+def run_groups(slices: Sequence[Slice]) -> tuple[list[list[Slice]], list[Slice]]:
+    """Files with one frame each that make runs, each run in its order, and the other files."""
+    groups: dict[tuple[Any, ...], list[Slice]] = {}
+    for entry in slices:
+        groups.setdefault(_key(entry), []).append(entry)
+    runs = [sorted(group, key=_place) for group in groups.values() if len(group) > 1]
+    runs = [run for run in runs if _is_run(run)]
+    taken = {id(entry) for run in runs for entry in run}
+    return runs, [entry for entry in slices if id(entry) not in taken]
+
+
+def read_run_files(entries: Sequence[Slice]) -> Series:
+    """The run that files with one frame each make; broken ones are left out; raises UserError."""
+    frames, broken = _decode_each(entries)
+    values = np.concatenate([part.values for part in frames.values()])
+    stored = Stored(values, next(iter(frames.values())).photometric, tuple(frames))
+    whole = [entries[index] for index in frames]
+    header = whole[0].header
+    look = _x_ray_is_grey(header, shown(stored, [entry.header for entry in whole]))
+    times, notes = file_times([entry.header for entry in entries])
+    series = build(
+        whole, "run", look.values, look, image_geometry(header), sha256=sha256(values),
+        frame_times=_since_first(_of(times, stored)), acquisition=acquisition(header, len(whole)),
+        warnings=(*broken, *look.notes, *notes, *spacing_notes(header)),
+    )  # fmt: skip
+    return series if len(whole) > 1 else _as_image(series)
+
+
+def _decode_each(entries: Sequence[Slice]) -> tuple[dict[int, Stored], tuple[str, ...]]:
+    """The readable frames by their place, and what is wrong with the others."""
+    shape = (len(entries), *(int(number(entries[0].header, key, 0)) for key in ("Rows", "Columns")))
+    require_memory(entries[0].path.parent, shape, np.uint16)
+    frames: dict[int, Stored] = {}
+    broken: list[str] = []
+    for index, entry in enumerate(entries):
+        try:
+            frames[index] = decode(entry.path, read_whole(entry.path))
+        except UserError as error:
+            broken.append(str(error))
+    if not frames:
+        raise UserError(broken[0])
+    left_out = f"{len(broken)} of the run's {len(entries)} files were left out: {' '.join(broken)}"
+    return frames, (left_out,) if broken else ()
+
+
+def _key(entry: Slice) -> tuple[Any, ...]:
+    """What the files of one run share; each file that is in no run has a key of its own."""
+    header = entry.header
+    if text(header, "Modality") not in FLUOROSCOPY or plane(header) is not None:
+        return (str(entry.path),)
+    number_of_shot = text(header, "AcquisitionNumber")
+    return (
+        *(text(header, keyword) for keyword in ALIKE),
+        biplane(header),
+        number_of_shot or angles(header),
+    )
+
+
+def _place(entry: Slice) -> tuple[float, tuple[tuple[int, str], ...]]:
+    """By the instance number, then by the file's name with its numbers as numbers."""
+    parts = re.findall(r"(\d+)|(\D+)", entry.path.name)
+    natural = tuple((int(digits or 0), letters) for digits, letters in parts)
+    return number(entry.header, "InstanceNumber", 0), natural
+
+
+def _is_run(entries: Sequence[Slice]) -> bool:
+    """Single shots of one series lie far apart in time."""
+    times, _ = file_times([entry.header for entry in entries])
+    return times is None or bool(np.diff(times).max() < PAUSE)
+
+
+def _x_ray_is_grey(header: Any, look: Shown) -> Shown:
+    if not look.rgb or text(header, "Modality") not in FLUOROSCOPY:
+        return look
+    return Shown(to_grey(look.values), rgb=False, unit="", notes=(*look.notes, GREYED))
+
+
+def _of(entries: tuple[Any, ...] | None, stored: Stored) -> tuple[Any, ...] | None:
+    """Those of the decoded frames."""
+    return None if entries is None else tuple(entries[index] for index in stored.frames)
+
+
+def _since_first(times: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    return times and tuple(time - times[0] for time in times)
+
+
+def _kept(taken: Acquisition | None, stored: Stored) -> Acquisition | None:
+    """Mask frames counted among the frames that could be decoded."""
+    if taken is None or stored.whole is None:
+        return taken
+    masks = [stored.whole.index(index) for index in taken.mask_frames if index in stored.whole]
+    return replace(taken, mask_frames=tuple(masks))
+
+
+def _as_image(series: Series) -> Series:
+    return replace(
+        series, voxels=series.voxels[0], kind="image", frame_times=None, acquisition=None,
+        synthetic=None, confidence=None,
+    ).warned(ONE_FRAME)  # fmt: skip
