@@ -97,7 +97,7 @@ class Subtractor:
         total = np.zeros(self.voxels.shape[1:], np.float64)
         for index in frames:
             total += self.voxels[index]
-        return self._log(total / len(frames))
+        return self.log(total / len(frames))
 
     def frame(self, index: int) -> Picture:
         """The picture (y, x) to show: natural-log density, vessels negative unless inverted.
@@ -118,13 +118,20 @@ class Subtractor:
         Switched off, it is that of the frame alone about the run's background: what a run that
         was stored subtracted needs.
         """
-        result = self._log(self.voxels[index])
+        result = self.log(self.voxels[index])
         if self.settings.on:
             result -= self._mask_at(index)
             return result
         level, sign = self._background
         result -= level
         return result if sign > 0 else -result
+
+    def log(self, stored: Array) -> Picture:
+        """Natural-log intensity of stored values."""
+        if self._scale:
+            return np.multiply(stored, self._scale, dtype=np.float32)
+        result = np.maximum(stored, DARKEST, dtype=np.float32)
+        return np.log(result, out=result)
 
     def stack(
         self,
@@ -177,12 +184,6 @@ class Subtractor:
             self._place, self._mask_there = place, moved(self.mask, shift, field)
         return self._mask_there
 
-    def _log(self, stored: Array) -> Picture:
-        if self._scale:
-            return np.multiply(stored, self._scale, dtype=np.float32)
-        result = np.maximum(stored, DARKEST, dtype=np.float32)
-        return np.log(result, out=result)
-
     @cached_property
     def _scale(self) -> float:
         """Natural-log density of one step of a logarithmic run, 0 for a linear one.
@@ -194,12 +195,13 @@ class Subtractor:
             return 0.0
         some = self.voxels[:: max(1, len(self) // 8), ::4, ::4]
         bits = max(8, ceil(log(float(some.max()) - min(0.0, float(some.min())) + 1, 2)))
-        return log(2**bits - 1) / (2**bits - 1)
+        largest = float(2**bits - 1)
+        return log(largest) / largest
 
     @cached_property
     def _background(self) -> tuple[float, float]:
         """Level of a run without its mask, and -1 where it was stored with bright vessels."""
-        some = self._log(self.voxels[:: max(1, len(self) // 8), ::4, ::4])
+        some = self.log(self.voxels[:: max(1, len(self) // 8), ::4, ::4])
         level = float(np.median(some))
         stored_bright = (
             self.acquisition is not None
@@ -255,7 +257,7 @@ def reduced(picture: Array, factor: int) -> Picture:
 def _thin_and_dark(frame: Array) -> float:
     """How much of a frame is vessel-like: the upper tail of the log black top-hat."""
     picture = np.log(np.maximum(reduced(frame, max(1, max(frame.shape) // LOOKED_AT)), DARKEST))
-    hat = ndimage.black_tophat(ndimage.gaussian_filter(picture, 1), size=VESSEL_WIDTH)
+    hat = ndimage.black_tophat(ndimage.gaussian_filter(picture, 1), (VESSEL_WIDTH, VESSEL_WIDTH))
     margin = LOOKED_AT // 16  # where collimators end
     inner = hat[margin:-margin, margin:-margin]
     values = np.sort(inner if inner.size else hat, axis=None)

@@ -39,7 +39,8 @@ def hats(count: int, length: int) -> Picture:
         return np.ones((1, length), np.float32)
     position = np.linspace(0, count - 1, length)
     distance = np.abs(position - np.arange(count)[:, None])
-    return np.maximum(0, 1 - distance).astype(np.float32)
+    weights: Picture = np.maximum(0, 1 - distance).astype(np.float32)
+    return weights
 
 
 def _moved_along(picture: Picture, distance: float, axis: int) -> Picture:
