@@ -43,6 +43,15 @@ def describe() -> tuple[Device, ...]:
     return tuple(_describe(name) for name in names)
 
 
+def mixed_precision(device: str) -> bool:
+    """Tell whether bfloat16 is native here; emulated it is slower than float32."""
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def _present() -> tuple[str, ...]:
     import torch
 

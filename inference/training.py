@@ -17,6 +17,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from inference.device import mixed_precision
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -136,13 +138,6 @@ def _step(
     run.optimiser.step()
     _follow(run.average, run.model, min(plan.ema, (1 + run.step) / (10 + run.step)))
     return float(loss.detach())
-
-
-def mixed_precision(device: str) -> bool:
-    """Tell whether bfloat16 is native here; emulated it is slower than float32."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _optimiser(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
