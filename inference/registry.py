@@ -34,6 +34,11 @@ def readers() -> tuple[Reader, ...]:
     return tuple(sorted(_contributed(".read_series"), key=lambda reader: reader.rank))
 
 
+def command(identifier: str) -> Any:
+    """What the command with this id in a plugin's manifest names."""
+    return load(dict(_commands())[identifier])
+
+
 def load(name: str) -> Any:
     """What "package.module:attribute" names."""
     module, _, attribute = name.partition(":")

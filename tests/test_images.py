@@ -213,11 +213,13 @@ def test_a_run_without_a_sound_time_says_so(tmp_path: Path, description: str | N
     assert len(series.warnings) == 1
 
 
-def test_frames_of_different_size_are_refused(tmp_path: Path) -> None:
+def test_frames_of_different_size_open_for_themselves(tmp_path: Path) -> None:
     folder = frames(tmp_path / "run", ["1.png", "2.png"])
     Image.fromarray(GREY[:4]).save(folder / "3.png")
-    with pytest.raises(UserError, match=r"3\.png differs in size"):
-        read(folder)
+    run, image = read(folder)
+    assert (run.kind, run.voxels.shape) == ("run", (2, 6, 8))
+    assert (image.kind, image.path.name) == ("image", "3.png")
+    assert all("2 sizes or depths" in " ".join(series.warnings) for series in (run, image))
 
 
 def test_a_folder_of_pictures_gives_each_and_tells_of_the_damaged(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def _decode(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
 
 def _unidentified(path: Path) -> str:
     """A picture may end before the decoder knows it for one."""
+    if not path.stat().st_size:
+        return f"{path.name} is empty: nothing was saved in it."
     with path.open("rb") as file:
         begins_well = file.read(8).startswith(SIGNATURES)
     if begins_well:

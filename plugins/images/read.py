@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from inference.errors import UserError
@@ -9,6 +10,7 @@ from inference.layers import layer_reader as layer_reader_of
 from inference.reading import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from inference.series import Series
@@ -53,16 +55,12 @@ def _known_files(folder: Path) -> list[Path]:
 
 
 def _read_folder(folder: Path) -> list[Series]:
-    """A run if the folder holds numbered frames; else every file in it for itself."""
-    if whole(folder):
-        from plugins.images.frames import frame_files, read_frames
-
-        return [read_frames(folder, frame_files(folder))]
+    """A run if the folder holds numbered frames; what else is in it, each file for itself."""
     found: list[Series] = []
     refused: list[str] = []
-    for file in _known_files(folder):
+    for job in _jobs(folder):
         try:
-            found += read(file)
+            found += job()
         except UserError as error:
             refused.append(str(error))
     if not found:
@@ -70,12 +68,25 @@ def _read_folder(folder: Path) -> list[Series]:
     return [found[0].warned(*refused), *found[1:]]
 
 
-def whole(folder: Path) -> bool:
-    """Numbered frames are one run."""
-    from plugins.images.frames import frame_files
+def _jobs(folder: Path) -> list[Callable[[], list[Series]]]:
+    from plugins.images.frames import read_frames
+
+    frames = _frames_of_run(folder)
+    others = [file for file in _known_files(folder) if file not in frames]
+    run = [partial(read_frames, folder, frames)] if frames else []
+    return [*run, *(partial(read, file) for file in others)]
+
+
+def _frames_of_run(folder: Path) -> list[Path]:
+    from plugins.images.frames import frame_files, is_run
 
     frames = frame_files(folder)
-    return bool(frames) and len(frames) == len(_known_files(folder))
+    return frames if is_run(folder, frames, len(_known_files(folder)) - len(frames)) else []
+
+
+def whole(folder: Path) -> bool:
+    """Numbered frames are one run."""
+    return bool(_frames_of_run(folder))
 
 
 READER = Reader("images", 10, accepts, whole, read)
