@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -169,6 +170,9 @@ def _facts(series: Series) -> dict[str, Any]:
         "orientation": geometry.orientation if geometry.known else None,
         "frames": 1 if series.kind == "image" else len(series.voxels),
         "frame_times_ms": list(series.frame_times) if series.frame_times else None,
+        "synthetic": list(series.synthetic) if series.synthetic else None,
+        "confidence": list(series.confidence) if series.confidence else None,
+        "acquisition": asdict(series.acquisition) if series.acquisition else None,
         "sha256": series.sha256,
         "warnings": list(series.warnings),
     }
@@ -181,7 +185,18 @@ def _readable(facts: dict[str, Any]) -> str:
     spacing = facts["spacing_mm"]
     size = " x ".join(f"{step:.3g}" for step in spacing) + " mm" if spacing else "spacing unknown"
     notes = "".join(f"\n  {note}" for note in facts["warnings"])
-    return f"{facts['path']}: {facts['modality']}, {shape}, {size}{notes}"
+    what = ", ".join([facts["modality"], shape, size, *_readable_run(facts)])
+    return f"{facts['path']}: {what}{notes}"
+
+
+def _readable_run(facts: dict[str, Any]) -> list[str]:
+    """How long a run lasts, how it was taken and what in it is synthetic."""
+    times, synthetic, taken = facts["frame_times_ms"], facts["synthetic"], facts["acquisition"]
+    said = [f"{len(times)} frames in {times[-1] / 1000:.2f} s"] if times else []
+    if taken and taken["angles"]:
+        said.append("primary {:+.1f} and secondary {:+.1f} degrees".format(*taken["angles"]))
+    said += ["subtracted"] if taken and taken["subtracted"] else []
+    return [*said, f"{sum(synthetic)} frames interpolated"] if synthetic else said
 
 
 def _say(line: str) -> None:

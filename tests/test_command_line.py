@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 GREY = np.arange(200, dtype=np.uint8).reshape(10, 20)
 FACTS = {
     "path", "modality", "shape", "spacing_mm", "orientation", "frames", "frame_times_ms", "sha256",
-    "warnings",
+    "synthetic", "confidence", "acquisition", "warnings",
 }  # fmt: skip
 
 
