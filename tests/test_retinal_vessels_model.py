@@ -59,13 +59,13 @@ def test_the_published_network_has_the_published_size() -> None:
 @pytest.mark.parametrize("guided", [True, False])
 def test_one_map_when_used_and_three_when_trained(guided: bool) -> None:
     network = build({"width": 4, "depths": [1, 1, 1, 1], "guided": guided})
-    image = torch.randn(2, 3, 40, 56)
+    image = torch.randn(2, 4, 40, 56)
     assert [head.shape for head in network(image)] == [(2, 1, 40, 56)] * 3
     assert network.eval()(image).shape == (2, 1, 40, 56)
 
 
 def test_a_result_does_not_depend_on_the_rest_of_the_batch(tiny: FSGNet) -> None:
-    images = torch.randn(3, 3, 64, 64) * torch.tensor([1.0, 20.0, 0.01]).view(3, 1, 1, 1)
+    images = torch.randn(3, 4, 64, 64) * torch.tensor([1.0, 20.0, 0.01]).view(3, 1, 1, 1)
     with torch.inference_mode():
         together = tiny(images)
         alone = torch.cat([tiny(image[None]) for image in images])
@@ -186,7 +186,7 @@ def test_normalised_planes_hardly_depend_on_the_exposure(retina: list[data.Sampl
         assert np.corrcoef(a[field_of_view], b[field_of_view])[0, 1] > 0.99
 
 
-@pytest.mark.parametrize(("factor", "working"), [(4, 1400), (1, 539), (0.5, 480)])
+@pytest.mark.parametrize(("factor", "working"), [(4, 1400), (1.6, 862), (1, 700), (0.5, 700)])
 def test_the_network_sees_a_scale_that_it_knows(
     retina: list[data.Sample], factor: float, working: int
 ) -> None:
@@ -196,6 +196,8 @@ def test_the_network_sees_a_scale_that_it_knows(
     field_of_view = prepare.find_field_of_view(image)
     planes = prepare.planes(image, field_of_view)
     assert max(planes.values.shape[1:]) == pytest.approx(working, abs=4)
+    told = prepare.USUAL * 2 ** planes.values[3].astype(float)
+    assert told[planes.forward(field_of_view) > 0.9] == pytest.approx(working, abs=4)
     back = planes.back(planes.forward(field_of_view))
     assert back.shape == image.shape[:2]
     assert confusion(back > 0.5, field_of_view).dice > 0.99
@@ -269,19 +271,28 @@ def test_crops_are_a_function_of_the_step(retina: list[data.Sample]) -> None:
     one, again, other = crops(5), crops(5), crops(6)
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not torch.equal(one["image"], other["image"])
-    assert one["image"].shape == (2, 3, 64, 64)
+    assert one["image"].shape == (2, 4, 64, 64)
     assert set(one["field_of_view"].unique().tolist()) <= {0.0, 1.0}
 
 
 def test_a_crop_without_strength_keeps_the_pixels() -> None:
-    planes = torch.arange(60.0 * 80).view(60, 80).repeat(5, 1, 1)
+    planes = torch.arange(60.0 * 80).view(60, 80).repeat(6, 1, 1)
     crops = data.Crops([planes], batch=1, size=16, seed=0)
     for seed in range(5):
         crop = crops._crop(0, 0.0, np.random.default_rng(seed))
         assert torch.allclose(crop, crop.round(), atol=0.05)
-        assert torch.equal(crop[0].round(), crop[3])
-        seen = crop[3][crop[3] > 0]
+        assert torch.equal(crop[0].round(), crop[4])
+        seen = crop[4][crop[4] > 0]
         assert seen.unique().numel() == seen.numel() > 0
+
+
+def test_a_zoomed_crop_tells_the_network_so() -> None:
+    planes = torch.ones(6, 80, 80)
+    crops = data.Crops([planes], batch=1, size=16, seed=0)
+    told = [crops._crop(0, 1.0, np.random.default_rng(seed))[3] for seed in range(8)]
+    zooms = [2 ** np.random.default_rng(seed).uniform(-1, 1) for seed in range(8)]
+    for size, zoom in zip(told, zooms, strict=True):
+        assert size.max().item() == pytest.approx(1 + np.log2(zoom), abs=1e-4)
 
 
 def test_augmented_vessels_stay_on_their_pixels(retina: list[data.Sample]) -> None:

@@ -81,16 +81,17 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def load(sample: Sample) -> Tensor:
-    """Return (5, y, x) float32: normalised image, vessels, field of view.
+    """Return (6, y, x) float32 at the network's scale: its input, vessels, field of view.
 
     The field of view is the one that the product finds, not the one that came with the data:
     training sees exactly what a user's photograph will look like.
     """
     image = read_image(sample.image)
     field_of_view = prepare.find_field_of_view(image)
-    vessels = read_mask(sample.vessels) & field_of_view
-    planes = [prepare.normalise(image, field_of_view), vessels[None], field_of_view[None]]
-    return torch.from_numpy(np.concatenate(planes).astype(np.float32))
+    found = prepare.planes(image, field_of_view)
+    drawn = read_mask(sample.vessels) & field_of_view
+    masks = [found.forward(mask)[None] > 0.5 for mask in (drawn, field_of_view)]
+    return torch.from_numpy(np.concatenate([found.values, *masks]).astype(np.float32))
 
 
 class Crops:
@@ -105,13 +106,13 @@ class Crops:
         self, loaded: Sequence[Tensor], batch: int, size: int, seed: int, device: str = "cpu"
     ) -> None:
         self.loaded = [_pyramid(planes.to(device)) for planes in loaded]
-        self.inside = [(8 * planes[4, ::8, ::8].nonzero() + 4).numpy() for planes in loaded]
+        self.inside = [(8 * planes[-1, ::8, ::8].nonzero() + 4).numpy() for planes in loaded]
         self.batch = batch
         self.size = size
         self.seed = seed
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        """Return image (n, 3, y, x), vessels and field of view (n, 1, y, x), all float32."""
+        """Return image (n, 4, y, x), vessels and field of view (n, 1, y, x), all float32."""
         rng = np.random.default_rng((self.seed, step))
         torch.manual_seed(int(rng.integers(2**31)))
         chosen = rng.integers(len(self.loaded), size=self.batch)
@@ -120,11 +121,13 @@ class Crops:
         crops = torch.stack([self._crop(index, strength, rng) for index, strength in pairs])
         if rng.random() < 0.8:
             crops = cut_mix(crops, rng)
-        image = recolour(crops[:, :3], strengths, rng) * crops[:, 4:]
+        vessels, field_of_view = crops[:, 4:5], crops[:, 5:]
+        colour = recolour(crops[:, :3], strengths, rng) * field_of_view
+        image = torch.cat([colour, crops[:, 3:4]], dim=1)
         return {
             "image": image.contiguous(memory_format=torch.channels_last),
-            "vessels": crops[:, 3:4],
-            "field_of_view": (crops[:, 4:] > 0.5).float(),
+            "vessels": vessels,
+            "field_of_view": (field_of_view > 0.5).float(),
         }
 
     def _crop(self, index: int, strength: float, rng: np.random.Generator) -> Tensor:
@@ -139,9 +142,10 @@ class Crops:
         centre = rng.choice(self.inside[index]) / 2**level
         linear = _linear(strength, rng) * (self.size / 2 / (zoom * 2**level))
         theta = _affine(planes.shape[1:], centre, linear).to(planes.device)
-        grid = F.affine_grid(theta[None], [1, 5, self.size, self.size], align_corners=False)
+        grid = F.affine_grid(theta[None], [1, 6, self.size, self.size], align_corners=False)
         image = F.grid_sample(planes[None, :3], grid, mode="bilinear", align_corners=False)
         drawn = F.grid_sample(planes[None, 3:], grid, mode="nearest", align_corners=False)
+        drawn[:, 0] += np.log2(zoom) * drawn[:, 2]
         return torch.cat([image, drawn], dim=1)[0]
 
 

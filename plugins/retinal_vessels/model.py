@@ -15,6 +15,9 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CHANNELS = 4
+"""Red, green, blue, and how large the photograph's field of view is (`prepare.network_input`)."""
+
 STRIDE = 8
 """Height and width of the input must be multiples of this many pixels."""
 
@@ -82,32 +85,54 @@ class SpatialAttention(nn.Module):
         return x * torch.sigmoid(self.conv(summary))
 
 
+class SizeGain(nn.Module):
+    """Strengthens or weakens each channel by the size of the photograph (Perez et al. 2018, FiLM).
+
+    One pixel is a branch in a small photograph and a capillary in a large one; without this the
+    sets that were drawn at different scales hold each other back. Starts without effect.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Conv2d(1, channels, 1, bias=False)
+        self.offset = nn.Conv2d(1, channels, 1, bias=False)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.offset.weight)
+
+    def forward(self, x: Tensor, image: Tensor) -> Tensor:
+        """Same shape as `x`; `image` (batch, 4, y, x) holds the size in its last channel."""
+        size = resize(image[:, 3:], x.shape[2:])
+        changed: Tensor = x * (1 + self.gain(size)) + self.offset(size)
+        return changed
+
+
 class Encoder(nn.Module):
     """Four levels; the image itself enters again at the first three (full, half, quarter size)."""
 
     def __init__(self, width: int, depths: tuple[int, ...], drop: float, scale: float) -> None:
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width]
-        self.stem = ConvBR(3, width)
-        self.side = ConvBR(3, width)
+        self.stem = ConvBR(CHANNELS, width)
+        self.side = ConvBR(CHANNELS, width)
         self.down = nn.ModuleList(nn.Conv2d(w, w, 2, stride=2) for w in widths[1:])
         self.stages = nn.ModuleList(
             nn.Sequential(*(ModernBlock(w, drop, scale) for _ in range(depth)))
             for w, depth in zip(widths, depths, strict=True)
         )
-        self.image = nn.ModuleList(ConvBR(3, w) for w in widths[:3])
+        self.image = nn.ModuleList(ConvBR(CHANNELS, w) for w in widths[:3])
         self.attention = SpatialAttention()
+        self.gains = nn.ModuleList(SizeGain(w) for w in (*widths[1:], widths[3]))
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return four features: full, half, quarter and eighth size."""
         x = self.stages[0](self.stem(image)) + self.side(image)
-        features = [torch.cat([x, self.image[0](image)], dim=1)]
+        features = [self.gains[0](torch.cat([x, self.image[0](image)], dim=1), image)]
         for level in (1, 2):
             x = self.stages[level](self.down[level - 1](features[-1]))
-            small = resize(image, x.shape[2:])
-            features.append(torch.cat([x, self.image[level](small)], dim=1))
-        features.append(self.attention(self.stages[3](self.down[2](features[-1]))))
-        return features
+            x = torch.cat([x, self.image[level](resize(image, x.shape[2:]))], dim=1)
+            features.append(self.gains[level](x, image))
+        x = self.attention(self.stages[3](self.down[2](features[-1])))
+        return [*features, self.gains[3](x, image)]
 
 
 class GuidedFilter(nn.Module):
@@ -210,16 +235,20 @@ class GuidedBlock(nn.Module):
         self.attention = AttentionGate(channels) if guided else None
         self.filter = GuidedFilter()
         self.conv = ResidualConv(channels, channels // 2)
+        self.gain = SizeGain(channels // 2)
 
-    def forward(self, skip: Tensor, coarser_guide: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, skip: Tensor, coarser_guide: Tensor, target: Tensor, image: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return this level's guide and its decoder feature."""
         size = skip.shape[2:]
         guide = self.merge(self.fine(skip) + resize(self.coarse(coarser_guide), size))
         if self.attention is None:
-            return guide, self.conv(guide + resize(target, size))
+            return guide, self.gain(self.conv(guide + resize(target, size)), image)
         coarse = resize(guide, target.shape[2:])
         weight = self.attention(coarse, target)
-        return guide, self.conv(self.filter(guide, coarse, target, weight))
+        filtered = self.filter(guide, coarse, target, weight)
+        return guide, self.gain(self.conv(filtered), image)
 
 
 class Decoder(nn.Module):
@@ -232,19 +261,19 @@ class Decoder(nn.Module):
             for channels, coarser in ((8, 8), (4, 8), (2, 4))
         )
 
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
+    def forward(self, features: list[Tensor], image: Tensor) -> list[Tensor]:
         """Return the decoder features, finest first."""
         *skips, bottleneck = features
         guide, feature = bottleneck, bottleneck
         outputs: list[Tensor] = []
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
-            guide, feature = block(skip, guide, feature)
+            guide, feature = block(skip, guide, feature, image)
             outputs.insert(0, feature)
         return outputs
 
 
 class FSGNet(nn.Module):
-    """Vessel logits (batch, 1, y, x) from a normalised image (batch, 3, y, x).
+    """Vessel logits (batch, 1, y, x) from `prepare.network_input` (batch, 4, y, x).
 
     While training, a list of three logit maps of full size, finest first.
     """
@@ -272,7 +301,7 @@ class FSGNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         """Logits of the finest head; of all heads while training."""
-        outputs = self.decoder(self.encoder(image))
+        outputs = self.decoder(self.encoder(image), image)
         if not self.training:
             final: Tensor = self.heads[0](outputs[0])
             return final

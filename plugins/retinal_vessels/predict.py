@@ -9,6 +9,7 @@ import numpy as np
 import torch  # noqa: TID253  the worker's side
 from torch.nn import functional as F  # noqa: N812, TID253
 
+from inference.device import mixed_precision
 from inference.fullgrad import full_gradient
 from inference.tiling import predict_tiled
 from plugins.retinal_vessels import prepare
@@ -47,11 +48,12 @@ def predict(
     warning = prepare.fundus_warning(image, field_of_view)
     planes = prepare.planes(image, field_of_view)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mixed = mixed_precision(device)
 
     def run(part: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            values = torch.sigmoid(network(_to_device(part, device)))
-        result: NDArray[np.float32] = values[0].float().cpu().numpy()
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=mixed):
+            values = torch.sigmoid(network(_to_device(part, device)).float())
+        result: NDArray[np.float32] = values[0].cpu().numpy()
         return result
 
     found = predict_tiled(

@@ -23,16 +23,22 @@ if TYPE_CHECKING:
     Plane = NDArray[np.float32]
     Mask = NDArray[np.bool_]
 
-SMALL = 256
+SMALL = 128
 """Light varies slowly: it is measured at about this diameter of the field of view, in pixels."""
 
-DIAMETERS = (480, 1400)
+LOOKS = 512
+"""What a photograph looks like is judged at about this diameter, in pixels."""
+
+DIAMETERS = (700, 1400)
 """The network sees fields of view between these diameters, in pixels; others are resized."""
+
+USUAL = 800
+"""Diameter in pixels between those of usual photographs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """What the network sees, (3, y, x), and where that lies in the photograph."""
+    """What the network sees, (4, y, x), and where that lies in the photograph."""
 
     values: Plane
     box: tuple[slice, slice]
@@ -62,7 +68,18 @@ def planes(image: Photograph, field_of_view: Mask, largest: int = DIAMETERS[1]) 
         size = (max(1, round(inside.shape[0] * scale)), max(1, round(inside.shape[1] * scale)))
         colour = np.stack([_resized(colour[..., c], size) for c in range(3)], axis=-1)
         inside = _resized(inside.astype(np.float32), size) > 0.5
-    return Planes(normalise(colour, inside), box, field_of_view.shape)
+    return Planes(network_input(colour, inside), box, field_of_view.shape)
+
+
+def network_input(image: Photograph, field_of_view: Mask) -> Plane:
+    """Return (4, y, x): the normalised channels, and how large the field of view is in pixels.
+
+    A vessel of one pixel is a branch in a small photograph and a capillary, or noise, in a large
+    one: the network is told which by log2 of the diameter over `USUAL`. 0 outside the field.
+    """
+    extent = max(inside.stop - inside.start for inside in bounding_box(field_of_view))
+    size = np.float32(np.log2(extent / USUAL)) * field_of_view
+    return np.concatenate([normalise(image, field_of_view), size[None]])
 
 
 def finite(image: Photograph) -> Photograph:
@@ -100,7 +117,7 @@ def find_field_of_view(image: Photograph) -> Mask:
     The four corners show how black the border is: no threshold is taken for granted.
     """
     brightest = image if image.ndim == 2 else image[..., :3].max(axis=2)
-    factor = -(-max(brightest.shape) // 600)
+    factor = -(-max(brightest.shape) // 400)
     small = ndimage.median_filter(_reduced(brightest.astype(np.float32), factor), 3)
     lit = _lit(small).astype(np.float32)
     return _enlarged(lit, factor, brightest.shape) > 0.5
@@ -112,7 +129,7 @@ def _lit(brightest: Plane) -> Mask:
     if black > 0.4 * bright:
         return everything
     lit = brightest > black + 0.12 * (bright - black)
-    lit = ndimage.binary_fill_holes(ndimage.binary_opening(lit, iterations=3))
+    lit = ndimage.binary_fill_holes(ndimage.binary_opening(lit, iterations=2))
     regions, count = ndimage.label(lit)
     if count == 0:
         return everything
@@ -231,7 +248,7 @@ def _doubt(looks: Looks) -> str | None:
 
 def _looks(image: Photograph, field_of_view: Mask) -> Looks:
     box = bounding_box(field_of_view)
-    factor = max(1, round(max(field_of_view[box].shape) / (2 * SMALL)))
+    factor = max(1, round(max(field_of_view[box].shape) / LOOKS))
     whole = as_colour(image, box)
     colour = np.stack([_reduced(whole[..., c], factor) for c in range(3)], axis=-1)
     shape = _reduced(field_of_view[box].astype(np.float32), factor) > 0.5
