@@ -44,7 +44,7 @@ REACH = 3.0
 """Expected motion of a part beyond that of the whole, px of the finest level."""
 ALIKE = 4 * np.pi * BLUR**2
 """Pixels that share their noise after the blur: what one of them tells counts that much less."""
-STEPS = 12
+STEPS = 8
 LONGEST, SHORTEST = 2.0, 0.01
 """Steps are cut to the one and end the search below the other, px of the level."""
 STILL = np.zeros(2, np.float32)
@@ -84,12 +84,32 @@ def register(
         if mask == (index,):
             continue
         theirs = _levels(run.log(stored), stored, factor)
-        whole = _found(ours, theirs, (1, 1))
-        shifts[index] = factor * whole[0, 0]
+        whole = _whole(ours, theirs)
+        shifts[index] = factor * whole
         if fields is not None:
-            fields[index] = factor * _found(ours, theirs, grid, whole[0, 0])
+            fields[index] = factor * _found(ours, theirs, grid, whole)
     progress(len(voxels), len(voxels))
     return Registration(shifts, fields)
+
+
+def _whole(mask: list[_Level], frame: list[_Level]) -> Picture:
+    """One shift (y, x), px of the finest level: a far one only if it explains more than a near one.
+
+    A diaphragm is all that coarse levels see; it must not drag ribs and spine along.
+    """
+    shifts: list[Picture] = [_found(mask[n:], frame[n:], (1, 1))[0, 0] for n in (-1, 0)]
+    near, far = shifts
+    if np.abs(near - far).max() < SHORTEST:
+        return near
+    known = mask[-1].known * frame[-1].known
+    there = [frame[-1].picture - moved(mask[-1].picture, _pair(shift)) for shift in (near, far)]
+    differences = [difference - _slow(difference, known) for difference in there]
+    noise = min(_noise(difference, known) for difference in differences)
+    left = [
+        (known * np.minimum(np.abs(difference / (OUTLIER * noise)), 1)).sum()
+        for difference in differences
+    ]
+    return far if left[1] < left[0] else near
 
 
 def _found(
@@ -98,8 +118,8 @@ def _found(
     """A field (gy, gx, 2) beyond `shift` (y, x), px of the finest level."""
     field = np.zeros((*grid, 2), np.float32)
     for level, (ours, theirs) in enumerate(zip(mask, frame, strict=True)):
-        dy, dx = shift * 0.5 ** (len(mask) - 1 - level)
-        field = _fitted(ours, theirs, (float(dy), float(dx)), 2 * field)
+        there = _pair(shift * 0.5 ** (len(mask) - 1 - level))
+        field = _fitted(ours, theirs, there, 2 * field)
     return field
 
 
@@ -123,7 +143,11 @@ def _fitted(mask: _Level, frame: _Level, shift: tuple[float, float], field: Pict
 def _there(mask: Picture, shift: tuple[float, float], field: Picture) -> Picture:
     if field.size > 2:
         return moved(mask, shift, field)
-    return moved(mask, (shift[0] + float(field[0, 0, 0]), shift[1] + float(field[0, 0, 1])))
+    return moved(mask, _pair(field[0, 0] + shift))
+
+
+def _pair(shift: Picture) -> tuple[float, float]:
+    return float(shift[0]), float(shift[1])
 
 
 def _step(difference: Picture, weights: Picture, slopes: list[Picture], field: Picture) -> Picture:
