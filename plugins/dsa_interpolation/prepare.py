@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference.errors import UserError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from inference.series import Array
+
+MOST = 7
+"""Frames between two taken ones, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +28,156 @@ class Scale:
     @classmethod
     def of(cls, frames: Array) -> Scale:
         """From all but the darkest and the brightest thousandth; flat frames get width 1."""
-        values = frames[..., ::2, ::2] if frames.shape[-1] > 256 else frames
-        low, high = (float(v) for v in np.percentile(values, (0.1, 99.9)))
+        step = max(1, min(frames.shape[-2:]) // 128)
+        low, high = (float(v) for v in np.percentile(frames[..., ::step, ::step], (0.1, 99.9)))
         return cls(low, high - low if high > low else 1.0)
 
     def forward(self, frames: Array) -> Array:
         """To float32, about 0 to 1."""
-        result: Array = (frames.astype(np.float32) - np.float32(self.low)) / np.float32(self.width)
-        return result
+        shifted: Array = frames.astype(np.float32) - np.float32(self.low)
+        return np.asarray(shifted / np.float32(self.width))
 
-    def back(self, values: Array, dtype: np.dtype) -> Array:
+    def back(self, values: Array, dtype: np.dtype[Any]) -> Array:
         """To stored values; whole numbers are rounded and kept within the type's range."""
         stored = values * np.float32(self.width) + np.float32(self.low)
         if not np.issubdtype(dtype, np.integer):
-            return stored.astype(dtype)
+            return np.asarray(stored, dtype)
         limits = np.iinfo(dtype)
-        return np.clip(np.rint(stored), limits.min, limits.max).astype(dtype)
+        return np.asarray(np.clip(np.rint(stored), limits.min, limits.max), dtype)
 
     def jittered(self, rng: np.random.Generator) -> Scale:
         """For training: another window of the same values, now and then inverted."""
         width = self.width * rng.uniform(1.0, 1.6)
         low = self.low - rng.uniform(0, width - self.width)
         return Scale(low + width, -width) if rng.random() < 0.25 else Scale(low, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Frames to make between the taken frames `index` and `index + 1`."""
+
+    index: int
+    times: tuple[float, ...]  # ms
+    shares: tuple[float, ...]  # of the way from one to the other, 0 to 1
+
+
+def gaps(times: Sequence[float], count: int, wanted: Sequence[float] = ()) -> list[Gap]:
+    """`count` frames at equal distances between all taken ones, or just those `wanted`, ms.
+
+    Raises UserError if that cannot be.
+    """
+    if len(times) < 2:
+        raise UserError("This run has one frame: two are needed to make frames between them.")
+    if not 1 <= count <= MOST:
+        raise UserError(f"{count} frames between two are not possible: give 1 to {MOST}.")
+    outside = [t for t in wanted if not times[0] < t < times[-1]]
+    if outside:
+        raise UserError(
+            f"There are no frames around {outside[0]:g} ms: give times between "
+            f"{times[0]:g} and {times[-1]:g} ms."
+        )
+    made = (_gap(i, times, count, wanted) for i in range(len(times) - 1))
+    return [gap for gap in made if gap.times]
+
+
+def _gap(index: int, times: Sequence[float], count: int, wanted: Sequence[float]) -> Gap:
+    start, end = times[index], times[index + 1]
+    inner = sorted({t for t in wanted if start < t < end})
+    if not wanted:
+        inner = [start + (end - start) * (i + 1) / (count + 1) for i in range(count)]
+    if end <= start:  # a clock that stands still or runs back
+        shares = tuple((i + 1) / (len(inner) + 1) for i in range(len(inner)))
+    else:
+        shares = tuple((t - start) / (end - start) for t in inner)
+    return Gap(index, tuple(inner), shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What tells that a synthetic frame is wrong, in units of the scaled frames."""
+
+    difference: float  # between the two warped frames, where it is worst
+    residual: float  # what refinement had to change, where it is worst
+    disagreement: float  # between the ways to the first and to the last frame, px
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Chance that no part of a frame is off by more than `TOLERANCE`, by logistic regression."""
+
+    offset: float = -3.8
+    difference: float = -1.4
+    residual: float = -0.3
+    disagreement: float = -0.2
+
+    def confidence(self, signs: Signs) -> float:
+        """0 to 1."""
+        score = self.offset + float(np.dot(self.weights, features(signs)))
+        return float(1 / (1 + np.exp(-score)))
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        """Of `features`."""
+        return self.difference, self.residual, self.disagreement
+
+    @classmethod
+    def read(cls, details: Mapping[str, Any]) -> Trust:
+        """As the table of a model has it."""
+        return cls(**details.get("trust", {}))
+
+
+TOLERANCE = 0.1
+"""Of the run's range, mean over 8×8 px: half of the contrast of a large vessel."""
+DOUBTED = 0.5
+"""Frames of less confidence are flagged."""
+
+
+def features(signs: Signs) -> Array:
+    """Logarithms: errors grow by factors."""
+    return np.log(
+        np.array([signs.difference + 1e-3, signs.residual + 1e-3, signs.disagreement + 1e-1])
+    )
+
+
+def worst(picture: Array, share: float = 0.005) -> float:
+    """Mean of the largest values of a picture that is small already."""
+    values = np.sort(picture, axis=None)
+    return float(values[-max(1, round(share * values.size)) :].mean())
+
+
+def reduced(picture: Array, factor: int = 8) -> Array:
+    """(…, y, x): mean over blocks; what is left over at the end is cut off, if there is more."""
+    y, x = picture.shape[-2:]
+    rows, columns = max(1, y // factor), max(1, x // factor)
+    high, wide = y // rows, x // columns
+    cut = picture[..., : rows * high, : columns * wide]
+    return np.asarray(cut.reshape(*cut.shape[:-2], rows, high, columns, wide).mean((-3, -1)))
+
+
+def reason(first: Array, last: Array) -> str:
+    """Why frames between these two, scaled, are doubtful: one of a few words for the user."""
+    a, b = reduced(first), reduced(last)
+    if _alike(a, b) < 0.5:
+        return "the table moved" if _alike(*_aligned(a, b)) > 0.8 else "the scene changes"
+    change = b - a
+    strong = change[np.abs(change) >= np.quantile(np.abs(change), 0.98)]
+    one_way = abs(float(np.sign(strong).mean())) if strong.size else 0.0
+    return "contrast arrives or leaves" if one_way > 0.8 else "the frames differ much"
+
+
+def _alike(a: Array, b: Array) -> float:
+    """Correlation, 1 if one of them is flat."""
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm > 0 else 1.0
+
+
+def _aligned(a: Array, b: Array) -> tuple[Array, Array]:
+    """What both show after the shift that phase correlation finds."""
+    from skimage.registration import phase_cross_correlation
+
+    y, x = (round(float(v)) for v in phase_cross_correlation(a, b)[0])
+    height, width = a.shape
+    here = np.s_[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
+    there = np.s_[max(0, -y) : height + min(0, -y), max(0, -x) : width + min(0, -x)]
+    return a[here], b[there]
