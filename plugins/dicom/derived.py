@@ -108,7 +108,7 @@ def _identify(header: Dataset, series: Series) -> None:
 
 def _sources(series: Series) -> list[Dataset]:
     """The headers of the files that the run was read from, if they are DICOM."""
-    if not is_dicom(series.path):
+    if not (series.identity.series_uid or is_dicom(series.path)):
         return []
     try:
         return [read_header(path) for path in series.paths]

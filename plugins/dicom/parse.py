@@ -22,7 +22,9 @@ def read_header(path: Path) -> Dataset:
 
 def read_whole(path: Path) -> Dataset:
     """Header and pixels; raises UserError."""
-    return _parse(path, pixels=True)
+    dataset = _parse(path, pixels=True)
+    # of a file whose compressed pixels are cut off, the parser gives nothing at all
+    return dataset if "Rows" in dataset else _parse(path, pixels=False)
 
 
 def _parse(path: Path, *, pixels: bool) -> Dataset:

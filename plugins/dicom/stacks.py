@@ -12,9 +12,10 @@ from inference.reading import require_memory, sha256
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
-from plugins.dicom.header import Slice, identity, number, pixel_spacing, plane, text, window
+from plugins.dicom.header import Slice, identity, number, plane, text, window
 from plugins.dicom.parse import read_whole
 from plugins.dicom.pixels import Shown, Stored, decode, shown
+from plugins.dicom.projection import spacing_in_patient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def image_geometry(header: Dataset) -> Geometry:
     found = plane(header)
     if found is not None:
         return found.geometry(found.normal * (number(header, "SliceThickness", 1) or 1))
-    spacing = pixel_spacing(header) or _spacing_at_patient(header)
+    spacing, _ = spacing_in_patient(header)
     affine = np.eye(4)[[2, 1, 0, 3]]
     affine[1, 1], affine[0, 2] = spacing or (1, 1)
     return Geometry(affine, known=spacing is not None)
@@ -86,22 +87,7 @@ def image_geometry(header: Dataset) -> Geometry:
 
 def spacing_notes(header: Dataset) -> tuple[str, ...]:
     """A warning where lengths are known at the detector only."""
-    if pixel_spacing(header) or not pixel_spacing(header, "ImagerPixelSpacing"):
-        return ()
-    if number(header, "DistanceSourceToPatient", 0) > 0:
-        return ()
-    return ("Lengths are measured at the detector: in the patient they are shorter.",)
-
-
-def _spacing_at_patient(header: Dataset) -> tuple[float, float] | None:
-    """The detector's pixels projected back to the patient, if the distances are known."""
-    detector = pixel_spacing(header, "ImagerPixelSpacing")
-    if detector is None:
-        return None
-    source = number(header, "DistanceSourceToPatient", 0)
-    whole = number(header, "DistanceSourceToDetector", 0)
-    shrink = source / whole if 0 < source <= whole else 1.0
-    return detector[0] * shrink, detector[1] * shrink
+    return () if plane(header) else spacing_in_patient(header)[1]
 
 
 def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:

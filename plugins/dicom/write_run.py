@@ -167,7 +167,8 @@ def _stored(dataset: Dataset, series: Series, frames: Array) -> tuple[Array, int
     plain = (own.slope, own.intercept) == (1, 0)
     if plain and frames.dtype.kind in "iu" and frames.dtype.itemsize <= 2:
         whole = frames.dtype.itemsize * 8
-        return frames, own.bits if _fits(frames, frames.dtype.kind, min(own.bits, whole)) else whole
+        bits = min(own.bits, whole)
+        return frames, bits if _fits(frames, frames.dtype.kind, bits) else whole
     scale = own if not plain and own.holds(frames) else _spread(frames)
     dataset.RescaleSlope, dataset.RescaleIntercept = (
         f"{scale.slope:.10g}",

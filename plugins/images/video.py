@@ -84,10 +84,8 @@ def _write_gif(path: Path, pictures: Iterable[Array], durations: Sequence[float]
     found = images()
     first = next(found, None)
     if first is not None:
-        first.save(
-            path, "GIF", save_all=True, append_images=found, duration=_hundredths(durations),
-            loop=0, optimize=False,
-        )  # fmt: skip
+        times = _hundredths(durations)
+        first.save(path, "GIF", save_all=True, append_images=found, duration=times, loop=0)
     _require(path, count, durations)
 
 

@@ -1,0 +1,45 @@
+"""How large a pixel of an X-ray projection is in the patient: the detector sees all magnified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plugins.dicom.header import group, number, pixel_spacing
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    Spacing = tuple[float, float] | None
+
+AT_DETECTOR = "Lengths are measured at the detector: in the patient they are shorter."
+
+
+def spacing_in_patient(header: Dataset) -> tuple[Spacing, tuple[str, ...]]:
+    """(down, across), mm, as exact as the header allows, and a warning if that is not enough."""
+    stated = pixel_spacing(header)
+    detector = pixel_spacing(
+        group(header, "FramePixelDataPropertiesSequence") or header, "ImagerPixelSpacing"
+    )
+    if stated is not None and (stated != detector or "PixelSpacingCalibrationType" in header):
+        return stated, ()
+    calibration = group(header, "ProjectionPixelCalibrationSequence")
+    measured = calibration and pixel_spacing(calibration, "ObjectPixelSpacingInCenterOfBeam")
+    if measured:
+        return measured, ()
+    if detector is None:
+        return stated, ()
+    shrink = _shrink(header)
+    if shrink is None:
+        return detector, (AT_DETECTOR,)
+    return (detector[0] * shrink, detector[1] * shrink), ()
+
+
+def _shrink(header: Dataset) -> float | None:
+    """From the detector to the patient, by the distances, else by the stated magnification."""
+    geometry = group(header, "XRayGeometrySequence") or header
+    source = number(geometry, "DistanceSourceToPatient", 0)
+    whole = number(geometry, "DistanceSourceToDetector", 0)
+    if 0 < source <= whole:
+        return source / whole
+    factor = number(header, "EstimatedRadiographicMagnificationFactor", 0)
+    return 1 / factor if factor >= 1 else None
