@@ -12,6 +12,7 @@ from gui.actions import (
     has_document,
     has_grey,
     has_result,
+    has_run,
     has_stack,
     has_volume,
 )
@@ -41,6 +42,9 @@ FILE = (
            tip="Save masks, measurements and tables to a folder"),
     Action("picture", "Save picture of the view…", "File", "export.ask_picture", "Ctrl+Shift+S",
            "mdi6.camera-outline", has_document, group=1),
+    Action("save_run", "Save run…", "File", "run_export.ask", "Ctrl+Shift+E",
+           "mdi6.movie-open-outline", has_run, group=1,
+           tip="Save the run as MP4, GIF, DICOM or numbered pictures"),
     Action("settings", "Settings…", "File", "dialogs.settings", "Ctrl+,", "mdi6.cog-outline",
            group=2),
     Action("quit", "Quit", "File", "close", "Ctrl+Q", "mdi6.power", group=3),

@@ -80,7 +80,10 @@ class SliceInput(QObject):
             event.setAccepted(wanted)
             return wanted
         if wanted and isinstance(tool, KeyTool):
-            return event.type() != QEvent.Type.KeyPress or tool.key(event.key(), event.modifiers())
+            if event.type() == QEvent.Type.KeyPress:
+                shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+                tool.key(event.key(), shift)
+            return True
         if event.key() != Qt.Key.Key_Space or event.isAutoRepeat():
             return event.key() == Qt.Key.Key_Space
         self._views.gestures.space_held = event.type() == QEvent.Type.KeyPress

@@ -56,6 +56,11 @@ class Timeline:
         """When each is over, ms from the start."""
         return tuple(accumulate(self.durations))
 
+    @property
+    def starts(self) -> list[float]:
+        """When each is due, ms from the start."""
+        return [end - lasting for end, lasting in zip(self.ends, self.durations, strict=True)]
+
     def place_at(self, ms: float) -> int:
         """The place in `frames` that is due."""
         return bisect_right(self.ends, ms % self.ends[-1])
@@ -63,7 +68,7 @@ class Timeline:
     def start_of(self, frame: int) -> float:
         """When a frame, or else the one next to it, is first due, ms."""
         place = self.frames.index(nearest(self.frames, frame))
-        return self.ends[place] - self.durations[place]
+        return self.starts[place]
 
     def left_at(self, ms: float) -> float:
         """How long until the next frame is due, ms."""

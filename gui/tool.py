@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from gui.planes import Plane, Position
 
 
+ARROWS = {
+    int(Qt.Key.Key_Up): (-1, 0),
+    int(Qt.Key.Key_Down): (1, 0),
+    int(Qt.Key.Key_Left): (0, -1),
+    int(Qt.Key.Key_Right): (0, 1),
+}  # (down, right)
+CONFIRM = {int(Qt.Key.Key_Return), int(Qt.Key.Key_Enter)}
+ESCAPE = int(Qt.Key.Key_Escape)
+
+
 @dataclass(frozen=True, slots=True)
 class Pointer:
     """Where the mouse is: voxel coordinates over the canonical spatial axes, as floats."""
@@ -51,11 +61,11 @@ class Tool(Protocol):
 class KeyTool(Protocol):
     """A tool that also takes keys while it is in use, before the window's commands do."""
 
-    def key(self, key: int, modifiers: Qt.KeyboardModifier) -> bool:
-        """A key went down; whether the tool used it."""
-
     def takes(self, key: int) -> bool:
-        """Whether the tool would use this key."""
+        """Whether the tool uses this key."""
+
+    def key(self, key: int, shift: bool) -> None:
+        """Such a key went down, with or without Shift."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from gui.layout import IMAGES, START, WAITING
 from gui.menus import Commands
 from gui.notices import Notices
 from gui.opening import Opening
+from gui.run_export import RunExport
 from gui.session import Session
 from gui.settings import Settings, SettingsFile
 from gui.start_page import StartPage
@@ -75,6 +76,7 @@ class LimnWindow(QMainWindow):
         self.reader = Jobs(self, name="reader", preload=())
         self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
         self.export = Export(self, self.studies, self.views, self.settings, self.notices)
+        self.run_export = RunExport(self, self.studies, self.views, self.settings, self.notices)
         self._build()
         self._connect()
         self._apply(self.settings.now)

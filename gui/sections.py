@@ -1,0 +1,85 @@
+"""What the docks of tasks are made of: sections under headings, rows, sliders, switches."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+
+from gui.parts import button, label
+from gui.theme import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qtpy.QtCore import QObject
+
+
+def heading(text: str) -> QLabel:
+    """The small capitals above a section."""
+    made = label(text.upper(), "section")
+    made.setContentsMargins(0, GRID, 0, 0)
+    return made
+
+
+def quiet(text: str = "") -> QLabel:
+    """A wrapped line of explanation."""
+    return label(text, "quiet", wrap=True)
+
+
+def switch(text: str, slot: Callable[[bool], object], tip: str = "") -> QPushButton:
+    """A button that stays down; the slot is told whether it is."""
+    made = button(text, lambda: slot(made.isChecked()), tip=tip)
+    made.setCheckable(True)
+    return made
+
+
+def row(*parts: QWidget) -> QWidget:
+    """Parts side by side."""
+    holder = QWidget()
+    line = QHBoxLayout(holder)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(GRID)
+    for part in parts:
+        line.addWidget(part)
+    return holder
+
+
+class Amount(QWidget):
+    """A named slider from 0 to 100 % with its value at the right; 1.0 is 100 %."""
+
+    def __init__(self, name: str, changed: Callable[[float], object], tip: str = "") -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(GRID // 2)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName(name)
+        self.slider.setRange(0, 100)
+        self._number = label("0 %", "quiet")
+        self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._number.setFixedWidth(self._number.fontMetrics().horizontalAdvance("100 %") + 2)
+        caption = label(name)
+        caption.setFixedWidth(96)
+        for place, part in enumerate((caption, self.slider, self._number)):
+            part.setToolTip(tip)
+            grid.addWidget(part, 0, place)
+        self.slider.valueChanged.connect(lambda value: self._number.setText(f"{value} %"))
+        self.slider.valueChanged.connect(lambda value: changed(value / 100))
+
+    def show_value(self, value: float) -> None:
+        """Show 0 to 1 without telling of a change."""
+        with silent(self.slider):
+            self.slider.setValue(round(100 * value))
+        self._number.setText(f"{round(100 * value)} %")
+
+
+@contextmanager
+def silent(*parts: QObject) -> Iterator[None]:
+    """While inside, these parts tell nobody of their changes."""
+    with ExitStack() as stack:
+        for part in parts:
+            stack.enter_context(QSignalBlocker(part))
+        yield
