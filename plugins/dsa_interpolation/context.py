@@ -74,7 +74,7 @@ class LambdaContext(nn.Module):
 
     def apply_to(self, queries: Tensor, lambdas: Tensor) -> Tensor:
         """(2n, heads · value, y, x)."""
-        queries = queries.unflatten(1, (self.heads, self.key))
+        queries = torch.unflatten(queries, 1, (self.heads, self.key))
         return torch.einsum("nhkyx,nkvyx->nhvyx", queries, lambdas).flatten(1, 2)
 
 
@@ -88,6 +88,8 @@ class AttentionContext(nn.Module):
 
     BLOCK = 8
     """Queries are handled in squares of so many tokens, which share the keys around them."""
+    places: Tensor
+    near: Tensor
 
     def __init__(self, channels: int, heads: int, key: int, reach: int) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class AttentionContext(nn.Module):
         """Structure (2n, channels, y, x) and motion (2n, `motion_channels`, y, x)."""
         height, width = x.shape[2:]
         x = F.pad(x, (0, -width % self.BLOCK, 0, -height % self.BLOCK), "replicate")
-        keys = F.normalize(self.keys(x).unflatten(1, (self.heads, -1)), dim=2).flatten(1, 2)
+        keys = F.normalize(torch.unflatten(self.keys(x), 1, (self.heads, -1)), dim=2).flatten(1, 2)
         queries = self.tokens(keys, 0) * self.sharpness.to(keys.dtype)
         keys = self.tokens(other(keys), self.halo)
         values = self.tokens(other(self.values(x)), self.halo)
@@ -125,7 +127,7 @@ class AttentionContext(nn.Module):
         edge = self.BLOCK + 2 * halo
         x = F.pad(x, (halo,) * 4, "replicate").permute(0, 2, 3, 1)
         blocks = x.unfold(1, edge, self.BLOCK).unfold(2, edge, self.BLOCK)
-        blocks = blocks.unflatten(3, (self.heads, -1)).permute(0, 1, 2, 3, 5, 6, 4)
+        blocks = torch.unflatten(blocks, 3, (self.heads, -1)).permute(0, 1, 2, 3, 5, 6, 4)
         return blocks.flatten(4, 5).flatten(0, 2)
 
     def of_every_block(self, places: Tensor, like: Tensor) -> Tensor:
@@ -135,7 +137,8 @@ class AttentionContext(nn.Module):
     def image(self, blocks: Tensor, shape: torch.Size) -> Tensor:
         """Back from `tokens` without halo to (n, channels, y, x)."""
         rows, columns = shape[2] // self.BLOCK, shape[3] // self.BLOCK
-        x = blocks.unflatten(2, (self.BLOCK, self.BLOCK)).unflatten(0, (-1, rows, columns))
+        x = torch.unflatten(blocks, 2, (self.BLOCK, self.BLOCK))
+        x = torch.unflatten(x, 0, (-1, rows, columns))
         return x.permute(0, 3, 6, 1, 4, 2, 5).flatten(5, 6).flatten(3, 4).flatten(1, 2)
 
 

@@ -52,12 +52,13 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
     """SSIM of every pixel: 11 taps, sigma 1.5, values about 0 to 1 (Wang et al. 2004)."""
     a, b = a.flatten(0, 1)[:, None], b.flatten(0, 1)[:, None]
     moments = blur(torch.cat([a, b, a * a, b * b, a * b], dim=1), gaussian())
-    mean_a, mean_b, square_a, square_b, product = moments.split(1, dim=1)
+    mean_a, mean_b, square_a, square_b, product = moments.chunk(5, dim=1)
     variances = square_a + square_b - mean_a**2 - mean_b**2
     covariance = product - mean_a * mean_b
     means = mean_a**2 + mean_b**2
     alike = (2 * mean_a * mean_b + 1e-4) / (means + 1e-4)
-    return alike * (2 * covariance + 9e-4) / (variances + 9e-4)
+    found: Tensor = alike * (2 * covariance + 9e-4) / (variances + 9e-4)
+    return found
 
 
 def blur(x: Tensor, taps: tuple[float, ...]) -> Tensor:

@@ -82,12 +82,11 @@ class Fusion(nn.Module):
 
     def __init__(self, width: int, levels: int, tokens: int) -> None:
         super().__init__()
+        self.sources = [levels - 1 - i for i in range(levels) for _ in range(2**i)]
         self.branches = nn.ModuleList(
-            nn.ModuleList(
-                nn.Conv2d(width * 2 ** (levels - 1 - i), width, 3, 2 ** (i + 1), d, dilation=d)
-                for d in range(1, 2**i + 1)
-            )
+            nn.Conv2d(width * 2 ** (levels - 1 - i), width, 3, 2 ** (i + 1), d, dilation=d)
             for i in range(levels)
+            for d in range(1, 2**i + 1)
         )
         self.merge = nn.Conv2d(width * (2**levels - 1), tokens, 1)
         self.norm = ChannelNorm(tokens)
@@ -95,9 +94,8 @@ class Fusion(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """(2n, tokens, y / 8, x / 8)."""
         maps = [
-            branch(feature)
-            for branches, feature in zip(self.branches, reversed(features), strict=True)
-            for branch in branches  # type: ignore[union-attr]
+            branch(features[level])
+            for branch, level in zip(self.branches, self.sources, strict=True)
         ]
         result: Tensor = self.norm(self.merge(torch.cat(maps, dim=1)))
         return result
@@ -127,9 +125,10 @@ class FlowHead(nn.Module):
         moving = F.pixel_shuffle(motion, self.shuffle).chunk(2)
         still = torch.cat([*F.pixel_shuffle(structure, self.shuffle).chunk(2), *small.chunk(2)], 1)
         channels = moving[0].shape[1]
-        weights = self.first.weight.split([channels, channels, still.shape[1]], dim=1)
-        parts = [F.conv2d(m, w, padding=1) for m, w in zip(moving, weights, strict=False)]
-        parts.append(F.conv2d(still, weights[2], self.first.bias, padding=1))
+        weight = self.first.weight
+        weights = weight[:, :channels], weight[:, channels : 2 * channels]
+        parts = [F.conv2d(m, w, padding=1) for m, w in zip(moving, weights, strict=True)]
+        parts.append(F.conv2d(still, weight[:, 2 * channels :], self.first.bias, padding=1))
         if self.drift is not None:
             parts += resize(8 * self.drift(motion).float(), 4).chunk(2)
         return tuple(parts)
@@ -138,8 +137,8 @@ class FlowHead(nn.Module):
         """Flow (n, 4, y, x) and logit (n, 1, y, x) at full (published) or half size (slim)."""
         first, second, fixed, *drift = parts
         x = self.second(self.act(time * first + (1 - time) * second + fixed))
-        flow, logit = resize(self.last_act(self.last(x)).float(), 2).split([4, 1], dim=1)
-        flow = self.scale * flow
+        found = resize(self.last_act(self.last(x)).float(), 2)
+        flow, logit = self.scale * found[:, :4], found[:, 4:]
         if drift:
             flow = flow + torch.cat([time * drift[0], (1 - time) * drift[1]], dim=1)
             logit = logit + torch.logit(1 - time, eps=1e-3)

@@ -134,9 +134,8 @@ DOUBTED = 0.5
 
 def features(signs: Signs) -> Array:
     """Logarithms: errors grow by factors."""
-    return np.log(
-        np.array([signs.difference + 1e-3, signs.residual + 1e-3, signs.disagreement + 1e-1])
-    )
+    values = signs.difference + 1e-3, signs.residual + 1e-3, signs.disagreement + 1e-1
+    return np.asarray(np.log(values))
 
 
 def worst(picture: Array, share: float = 0.005) -> float:
@@ -176,7 +175,7 @@ def _aligned(a: Array, b: Array) -> tuple[Array, Array]:
     """What both show after the shift that phase correlation finds."""
     from skimage.registration import phase_cross_correlation
 
-    y, x = (round(float(v)) for v in phase_cross_correlation(a, b)[0])
+    y, x = (round(float(v)) for v in phase_cross_correlation(a, b)[0])  # type: ignore[no-untyped-call]
     height, width = a.shape
     here = np.s_[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
     there = np.s_[max(0, -y) : height + min(0, -y), max(0, -x) : width + min(0, -x)]

@@ -84,10 +84,10 @@ class SlimRefinement(nn.Module):
             x = mix(torch.cat([down(x), *side.chunk(2)], dim=1))
         for up, join, skip in zip(self.up, self.join, reversed(skips), strict=True):
             x = join(F.pixel_shuffle(up(x), 2) + skip)
-        residual, change, shift = self.last(x).float().split([4, 4, 1], dim=1)
-        early, late = (flow, logit), (flow + 2 * change, logit + shift)
-        stages = [(resize(f, 2), resize(m, 2)) for f, m in (early, late)]
-        return Fields(stages, F.pixel_shuffle(residual, 2))
+        found = self.last(x).float()
+        late = flow + 2 * found[:, 4:8], logit + found[:, 8:]
+        stages = [(resize(f, 2), resize(m, 2)) for f, m in ((flow, logit), late)]
+        return Fields(stages, F.pixel_shuffle(found[:, :4], 2))
 
     def see(self, frames: Tensor, flow: Tensor, logit: Tensor) -> Tensor:
         """Both frames and both warped frames, 4 channels each, blend logit and flow."""

@@ -59,7 +59,8 @@ def warp_both(x: Tensor, flow: Tensor) -> Tensor:
 
 def compose(frames: Tensor, flow: Tensor, logit: Tensor) -> Tensor:
     """Warp both frames (2n, 1, y, x) and blend them by the logit: (n, 1, y, x)."""
-    return blend(*warp_both(frames, flow).chunk(2), logit)
+    first, last = warp_both(frames, flow).chunk(2)
+    return blend(first, last, logit)
 
 
 def blend(first: Tensor, last: Tensor, logit: Tensor) -> Tensor:

@@ -63,10 +63,13 @@ def interpolate(
         )  # fmt: skip
     context.progress(len(planned), len(planned), "Making frames")
     woven = weave(run, known, planned, made)
-    flags = {"doubted": [i for i, c in enumerate(woven["confidence"]) if c < DOUBTED],
-             "reasons": {str(gap): why for gap, why in doubts.items()}}  # fmt: skip
-    return woven | {"flags": flags, "model": info, "device": context.device,
-                    "warning": _warning(flags["doubted"], doubts)}  # fmt: skip
+    doubted = [i for i, sure in enumerate(woven["confidence"]) if sure < DOUBTED]
+    return woven | {
+        "flags": {"doubted": doubted, "reasons": {str(gap): why for gap, why in doubts.items()}},
+        "model": info,
+        "device": context.device,
+        "warning": _warning(doubted, doubts),
+    }
 
 
 def weave(
@@ -175,11 +178,15 @@ def wanted_times(text: str) -> list[float]:
 
 
 def subtracted(run: Array, series: Series) -> Array:
-    """The run without its mask's anatomy, as 16 bit: 32768 + 16384 a unit of log density."""
+    """The run without its mask's anatomy, as 16 bit."""
     from plugins.dsa_interpolation.subtraction import Subtractor, suggested
 
     subtractor = Subtractor(run, series.acquisition, suggested(run, series.acquisition))
-    density = subtractor.stack()
+    return stored_density(subtractor.stack())
+
+
+def stored_density(density: Array) -> Array:
+    """Log densities as 16 bit: 32768 + 16384 a unit."""
     return np.asarray(np.clip(np.rint(32768 + 16384 * density), 0, 65535), np.uint16)
 
 
@@ -191,7 +198,7 @@ def _estimate_bytes(series: Series, settings: Mapping[str, Any]) -> int:
     t, y, x = series.spatial_shape
     seen = min(y, EDGE) * min(x, EDGE) * BYTES_A_PIXEL[settings["model"]]
     run = t * y * x * series.voxels.itemsize * (settings["frames"] + 1)
-    return BYTES_AT_LEAST + seen + 2 * run
+    return int(BYTES_AT_LEAST + seen + 2 * run)
 
 
 TASK = Task(

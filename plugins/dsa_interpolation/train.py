@@ -86,7 +86,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     torch.manual_seed(seed)
     network = build(config) if start is None else continued(start)
     plan = training.Plan(
-        steps=length, rate=RATES[model], weight_decay=1e-4, warm_up=200, ema=0.998,
+        steps=length, rate=RATES[model], weight_decay=1e-4, warm_up=50, ema=0.998,
         seed=seed, minutes=minutes,
     )  # fmt: skip
     done = training.train(
