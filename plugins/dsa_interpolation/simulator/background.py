@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft, ndimage
 
-from plugins.dsa_interpolation.simulator.carm import footprint, volumes
+from plugins.dsa_interpolation.simulator.carm import Solid, footprint, volumes
+from plugins.dsa_interpolation.simulator.detector import enlarged
 from plugins.dsa_interpolation.simulator.vessels import (
     Growth,
+    Seeds,
     Vessels,
     course,
     free,
     grow,
     join,
+    shell,
     sprout,
+    unit,
 )
 
 if TYPE_CHECKING:
@@ -40,10 +44,11 @@ class Body:
     absorption: float
     turns: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def shadow(self, carm: CArm, shape: tuple[int, int]) -> Image:
-        """(y, x): what it takes from the rays, in natural logarithms."""
-        chords = carm.chords(np.array(self.centre), np.array(self.axes), turn(self.turns), shape)
-        return np.float32(self.absorption) * chords
+    drum: bool = False  # an upright cylinder instead
+
+    def solid(self) -> Solid:
+        """Its shape alone."""
+        return Solid(np.array(self.centre), np.array(self.axes), turn(self.turns), self.drum)
 
 
 @lru_cache(maxsize=256)
@@ -72,8 +77,12 @@ def fractal(
 
 
 def shadows(bodies: list[Body], carm: CArm, shape: tuple[int, int]) -> Image:
-    """All of them."""
-    return sum((body.shadow(carm, shape) for body in bodies), np.zeros(shape, np.float32))
+    """(y, x): what bodies take from the rays, in natural logarithms."""
+    found = np.zeros(shape, np.float32)
+    for body in bodies:
+        box, chords = carm.chords(body.solid(), shape)
+        found[box] += np.float32(body.absorption) * chords
+    return found
 
 
 def tubes(vessels: Vessels, carm: CArm, shape: tuple[int, int], absorption: float) -> Image:
@@ -95,30 +104,39 @@ def thorax(rng: np.random.Generator, carm: CArm, shape: tuple[int, int]) -> tupl
     ribs = _ribs(rng, middle, scale)
     bone += tubes(ribs, carm, shape, BONE - WATER)
     bone -= tubes(_inner(ribs, 0.72), carm, shape, 0.7 * (BONE - WATER))
-    still += bone * (1 + 0.12 * fractal(rng, shape, 0.9, 0.9))
-    still += rng.uniform(0.02, 0.06) * fractal(rng, shape, 1.6, 2.5)
+    still = ndimage.gaussian_filter(still, 5.0)
+    bone = ndimage.gaussian_filter(bone, rng.uniform(0.6, 1.4))
+    still += bone * (1 + 0.15 * fractal(rng, shape, 0.9, 0.9))
+    still += rng.uniform(0.03, 0.09) * fractal(rng, shape, 1.6, 2.5)
+    still = warped(rng, still, 3.0 / carm.millimetres)
     breathing = shadows(_domes(rng, middle), carm, shape)
-    breathing += tubes(_lung_vessels(rng, middle), carm, shape, 0.8 * WATER)
-    breathing += rng.uniform(0.01, 0.04) * fractal(rng, shape, 1.4, 1.5)
+    breathing = warped(rng, ndimage.gaussian_filter(breathing, 1.0), 4.0 / carm.millimetres)
+    streaks = tubes(_lung_vessels(rng, middle), carm, shape, rng.uniform(0.7, 1.8) * WATER)
+    breathing += ndimage.gaussian_filter(streaks, 0.8)
+    breathing += rng.uniform(0.02, 0.06) * fractal(rng, shape, 1.3, 1.2)
     return still, breathing
 
 
 def heart_shadow(rng: np.random.Generator, carm: CArm, shape: tuple[int, int]) -> Image:
     """The heart's soft border and uneven inside."""
-    body = Body((0, 0, 0), (50, 44, 60), 0.7 * WATER, (-35, 40, 0))
-    texture = 1 + 0.06 * fractal(rng, shape, 1.5, 2.0)
-    return np.asarray(body.shadow(carm, shape) * texture, np.float32)
+    bodies = [
+        Body((4, -4, -6), (52, 42, 62), 0.35 * WATER, (-35, 40, 0)),
+        Body((-18, -2, 10), (44, 40, 52), 0.25 * WATER, (-20, 20, 0)),
+    ]
+    texture = 1 + 0.08 * fractal(rng, shape, 1.5, 2.0)
+    found = ndimage.gaussian_filter(shadows(bodies, carm, shape), 4.0)
+    return np.asarray(found * texture, np.float32)
 
 
 def _trunk(rng: np.random.Generator, middle: Floats, scale: float) -> list[Body]:
     x, y, z = middle
-    lung = -0.72 * WATER
+    lung = -0.45 * WATER
     return [
         Body((x, y, z), (175 * scale, 118 * scale, 600), WATER),
         Body((x - 78, y - 5, z + 20), (62, 88, 140), lung, (0, 6, 0)),
         Body((x + 80, y + 4, z + 20), (58, 86, 135), lung, (0, -6, 0)),
-        Body((x, y - 40, z + 60), (30, 30, 90), 0.4 * WATER),
-        Body((x + 8, y + 32, z), (12, 12, 200), 0.5 * WATER),
+        Body((x, y - 20, z + 60), (36, 40, 110), 0.35 * WATER),
+        Body((x + 16, y + 34, z), (13, 13, 400), 0.22 * WATER),
     ]
 
 
@@ -128,8 +146,10 @@ def _spine(rng: np.random.Generator, middle: Floats) -> list[Body]:
     for level in range(-6, 7):
         at = z + 27.0 * level
         found += [
-            Body((x, y, at), (19, 15, 11.5), 0.8 * BONE),
-            Body((x, y, at), (17, 13, 9.5), -0.35 * BONE),
+            Body((x, y, at), (17, 14, 11), 0.55 * BONE, drum=True),
+            Body((x, y, at), (15.5, 12.5, 9.8), -0.28 * BONE, drum=True),
+            Body((x, y, at + 11), (19, 16, 1.5), 0.3 * BONE, drum=True),
+            Body((x, y, at - 11), (19, 16, 1.5), 0.3 * BONE, drum=True),
             Body((x, y + 38, at - 10), (3.5, 16, 8), 0.8 * BONE, (25, 0, 0)),
         ]
         for side in (-1, 1):
@@ -167,14 +187,14 @@ def _domes(rng: np.random.Generator, middle: Floats) -> list[Body]:
 
 
 def _lung_vessels(rng: np.random.Generator, middle: Floats) -> Vessels:
-    growth = Growth(step=0.8, length=34, wander=0.05, thinnest=0.7, taper=0.01, sides=1.2)
+    growth = Growth(step=0.8, length=30, wander=0.05, thinnest=0.6, taper=0.01, sides=1.6)
     parts = []
     for side in (-1, 1):
         start = middle + np.array((28.0 * side, 10, 25))
-        for _ in range(7):
+        for _ in range(12):
             end = start + rng.normal(0, (18, 30, 40)) + np.array((55.0 * side, 0, -20))
             way = np.stack([start, 0.5 * (start + end) + rng.normal(0, 4, 3), end])
-            trunk = course(rng, way, (4.0, 1.6), growth, 0, 1.0)
+            trunk = course(rng, way, (rng.uniform(2, 3.4), 1.3), growth, 0, 1.0)
             parts += [trunk, grow(rng, sprout(rng, trunk, 9, (0.4, 0.8)), free, growth)]
     return join(parts)
 
@@ -184,8 +204,30 @@ def skull(rng: np.random.Generator, carm: CArm, shape: tuple[int, int]) -> Image
     scale = rng.uniform(0.97, 1.06)
     soft = shadows(_soft_head(rng), carm, shape)
     bone = shadows(_vault(rng, scale) + _face(rng) + _base(rng) + _neck(rng), carm, shape)
-    bone *= 1 + 0.10 * fractal(rng, shape, 0.8, 0.8) + 0.05 * fractal(rng, shape, 1.6, 3)
-    return np.asarray(soft + bone + 0.02 * fractal(rng, shape, 1.5, 2))
+    bone -= tubes(_grooves(rng), carm, shape, 0.5 * BONE)
+    bone *= 1 + 0.14 * fractal(rng, shape, 0.7, 0.7) + 0.20 * fractal(rng, shape, 1.5, 2)
+    found = soft + bone + 0.04 * fractal(rng, shape, 1.5, 2)
+    return warped(rng, ndimage.gaussian_filter(found, 0.7), 1.8 / carm.millimetres)
+
+
+def _grooves(rng: np.random.Generator) -> Vessels:
+    """Sutures and the furrows of vessels on the inside of the vault."""
+    growth = Growth(step=0.6, length=60, wander=0.08, thinnest=0.5, taper=0.002, sides=0.8)
+    inside = np.array((69.0, 88, 68))
+    points = unit(rng.normal(0, 1, (9, 3)) + np.array((0, 0, 0.7))) * inside
+    seeds = Seeds(
+        points, unit(rng.normal(0, 1, (9, 3))), rng.uniform(0.7, 1.3, 9), *np.zeros((2, 9))
+    )
+    return grow(rng, seeds, shell(inside, 0.12), growth)
+
+
+def warped(rng: np.random.Generator, layer: Image, deviation: float) -> Image:
+    """No two patients alike: places drift by `deviation` px, slowly over the picture."""
+    coarse = np.stack([fractal(rng, (16, 16), 2.6, 1.5) for _ in range(2)])
+    drift = deviation * enlarged(coarse, layer.shape)
+    grid = np.indices(layer.shape, dtype=np.float32) + drift
+    found = ndimage.map_coordinates(layer, grid, order=1, mode="nearest", output=np.float32)
+    return np.asarray(found)
 
 
 def _soft_head(rng: np.random.Generator) -> list[Body]:
@@ -261,7 +303,7 @@ def _neck(rng: np.random.Generator) -> list[Body]:
     for level in range(6):
         z, y = -80 - 18.0 * level, 22.0 + 2 * level
         found += [
-            Body((0, y, z), (14, 10, 7.5), 0.6 * BONE),
+            Body((0, y, z), (12, 9, 7), 0.5 * BONE, drum=True),
             Body((0, y + 34, z - 4), (4, 12, 5), 0.6 * BONE, (20, 0, 0)),
             Body((24, y + 8, z), (8, 8, 6), 0.5 * BONE),
             Body((-24, y + 8, z), (8, 8, 6), 0.5 * BONE),

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from plugins.dsa_interpolation.simulator.vessels import Floats, Vessels
 
 
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Solid:
+    """An ellipsoid or, as a drum, an elliptic cylinder about its third axis."""
+
+    centre: Floats  # (3,) LPS mm
+    axes: Floats  # (3,) half axes, mm
+    turn: Floats  # (3, 3) rows are its axes
+    drum: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class CArm:
     """One position of the C-arm."""
@@ -49,28 +62,49 @@ class CArm:
         scale = self.to_detector / self.pixel / (self.to_patient - depth)
         return np.stack([down, right], axis=1) * scale[:, None], scale
 
-    def chords(
-        self, centre: Floats, axes: Floats, turn: Floats, shape: tuple[int, int]
-    ) -> NDArray[np.float32]:
-        """How far, mm, each ray (y, x) runs through an ellipsoid; rows of `turn` are its axes.
+    def rays(self, shape: tuple[int, int], box: Box) -> tuple[Floats, Floats]:
+        """Places (y, 1) and (x,) of a part of the detector's pixels from its middle, mm."""
+        y, x = (
+            self.pixel * (np.arange(part.start, part.stop, dtype=np.float32) - (n - 1) / 2)
+            for n, part in zip(shape, box, strict=True)
+        )
+        return y[:, None].astype(np.float32), x.astype(np.float32)
 
-        With the ellipsoid made a unit sphere, a ray s + λd meets it where
-        |d|²λ² + 2(s·d)λ + |s|² - 1 = 0: |d|² is a quadratic in the place, s·d is linear.
+    def box(self, centre: Floats, reach: float, shape: tuple[int, int]) -> Box:
+        """The pixels that a body within `reach` mm of its middle may shade."""
+        place, scale = self.seen(centre[None])
+        middle = place[0] + (np.array(shape) - 1) / 2
+        reach = 1.15 * reach * float(scale[0]) + 2
+        low = np.clip(middle - reach, 0, shape).astype(int)
+        high = np.clip(middle + reach + 1, 0, shape).astype(int)
+        return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+
+    def chords(self, solid: Solid, shape: tuple[int, int]) -> tuple[Box, NDArray[np.float32]]:
+        """How far, mm, rays (y, x) run through a solid, and the part of the image they are for.
+
+        In the solid's own units a ray is s + λd, with d linear in the place on the detector. Round
+        sides: |d|²λ² + 2(s·d)λ + |s|² - 1 = 0; the ends of a drum: s + λd = ±1.
         """
-        ball = (turn / np.asarray(axes, float)[:, None]) @ self.axes.T
-        source = ball @ np.array((0, 0, self.to_patient)) - (turn @ centre) / axes
-        y, x = (self.pixel * (np.arange(n, dtype=np.float32) - (n - 1) / 2) for n in shape)
-        y = y[:, None]
-        ray = ball * np.array((1, 1, -self.to_detector))
-        square = ray.T @ ray
-        first = (square[0, 0] * y**2 + 2 * square[0, 2] * y + square[2, 2]).astype(np.float32)
-        second = (square[1, 1] * x**2 + 2 * square[1, 2] * x).astype(np.float32)
-        squares = first + second + np.float32(2 * square[0, 1]) * y * x
-        half = source @ ray
-        middle = np.float32(half[0]) * y + np.float32(half[1]) * x + np.float32(half[2])
-        inside = middle**2 - squares * np.float32(source @ source - 1)
+        box = self.box(solid.centre, float(np.linalg.norm(solid.axes)), shape)
+        y, x = self.rays(shape, box)
+        unit = (solid.turn / solid.axes[:, None]) @ self.axes.T
+        source = unit @ np.array((0, 0, self.to_patient)) - (solid.turn @ solid.centre) / solid.axes
+        steps = (unit * np.array((1, 1, -self.to_detector))).astype(np.float32)
+        d = [row[0] * y + row[1] * x + row[2] for row in steps]
+        sides = 2 if solid.drum else 3
+        square = sum((v * v for v in d[1:sides]), d[0] * d[0])
+        middle = sum((float(s) * v for s, v in zip(source[1:sides], d[1:], strict=False)),
+                     float(source[0]) * d[0])  # fmt: skip
+        root = np.sqrt(
+            np.maximum(middle**2 - square * float(source[:sides] @ source[:sides] - 1), 0)
+        )
         length = np.sqrt(y**2 + x**2 + np.float32(self.to_detector) ** 2)
-        return np.asarray(2 * np.sqrt(np.maximum(inside, 0)) / squares * length)
+        if not solid.drum:
+            return box, 2 * root / square * length
+        ends = np.sort(np.stack([(e - float(source[2])) / (d[2] + 1e-6) for e in (-1, 1)]), axis=0)
+        enter, leave = (root - middle) / square, (-root - middle) / square
+        inside = np.minimum(enter, ends[1]) - np.maximum(leave, ends[0])
+        return box, np.where(root > 0, np.maximum(inside, 0), 0) * length
 
 
 @dataclass(frozen=True, slots=True)

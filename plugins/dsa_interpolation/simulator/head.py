@@ -15,6 +15,7 @@ from plugins.dsa_interpolation.simulator.vessels import (
     join,
     shell,
     sprout,
+    unit,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from plugins.dsa_interpolation.simulator.vessels import Floats, Guide
 
+DILUTED = 0.55  # by blood that comes from where nothing was injected
 BRAIN = np.array((66.0, 84.0, 62.0))  # half axes, mm
 CAROTID = (
     (24, 2, -150), (26, 4, -120), (22, 2, -95), (25, -2, -72), (27, 0, -56), (22, -5, -50),
@@ -62,9 +64,7 @@ def anterior_circulation(
     middle = course(rng, _bent(rng, MIDDLE, 1.5), (1.35 * size, 1.15 * size), growth, begin, 0.6)
     parts = [carotid, middle]
     for radius, way in _middle_trunks(rng):
-        trunk = course(
-            rng, way, (radius * size, 0.36 * size), growth, float(middle.delays[-1]), 1.6
-        )
+        trunk = course(rng, way, (radius * size, 0.5 * size), growth, float(middle.delays[-1]), 1.6)
         parts += [trunk, *_dressed(rng, trunk, growth, shell(BRAIN, 0.12), 9)]
     if rng.random() < 0.85:
         anterior = course(
@@ -90,9 +90,9 @@ def _posterior(
     rng: np.random.Generator, growth: Growth, size: float, begin: float
 ) -> list[Vessels]:
     parts = []
-    for way, radius in ((POSTERIOR, 1.1), (CEREBELLAR, 0.75)):
-        trunk = course(rng, _bent(rng, way, 2.0), (radius * size, 0.35 * size), growth, begin, 1.2)
-        parts += [trunk, *_dressed(rng, trunk, growth, shell(BRAIN * 0.9, 0.03), 9)]
+    for way, radius in ((POSTERIOR, 1.15), (CEREBELLAR, 0.85)):
+        trunk = course(rng, _bent(rng, way, 3.0), (radius * size, 0.45 * size), growth, begin, 1.4)
+        parts += [trunk, *_dressed(rng, trunk, growth, shell(BRAIN * 0.95, 0.06), 9)]
     return parts
 
 
@@ -102,11 +102,11 @@ def _middle_trunks(rng: np.random.Generator) -> list[tuple[float, Floats]]:
     for turn in np.linspace(-62, 82, int(rng.integers(5, 9))) + rng.normal(0, 6):
         a = np.radians(turn + rng.normal(0, 5))
         out = np.array((0.0, np.sin(a), np.cos(a)))
-        insula = np.array((40.0, -6, -8)) + rng.uniform(12, 24) * out
-        lip = np.array((55.0, -4, -10)) + rng.uniform(10, 20) * out
+        insula = np.array((rng.uniform(36, 44), -6, -8)) + rng.uniform(8, 26) * out
+        lip = np.array((55.0, -4, -8)) + rng.uniform(8, 30) * out
         far = [_on_brain(lip + length * out) for length in (16, 36, 52 + rng.uniform(-8, 12))]
         way = np.stack([np.array(MIDDLE[-1], float), insula, _on_brain(lip), *far])
-        trunks.append((rng.uniform(0.75, 1.05), way + rng.normal(0, 1.5, way.shape)))
+        trunks.append((rng.uniform(0.65, 0.95), way + rng.normal(0, 2.0, way.shape)))
     return trunks
 
 
@@ -121,18 +121,19 @@ def _dressed(
     rng: np.random.Generator, trunk: Vessels, growth: Growth, guide: Guide, spacing: float
 ) -> list[Vessels]:
     """Large and small branches of a trunk."""
-    large = sprout(rng, trunk, spacing, (0.4, 0.8))
-    small = sprout(rng, trunk, 0.5 * spacing, (0.2, 0.4))
-    return [grow(rng, seeds, guide, growth) for seeds in (large, small)]
+    large = sprout(rng, trunk, spacing, (0.5, 0.85))
+    small = sprout(rng, trunk, 0.5 * spacing, (0.25, 0.45))
+    far = replace(growth, length=38, wander=0.07)
+    return [grow(rng, large, guide, far), grow(rng, small, guide, growth)]
 
 
 def _beside_midline(positions: Floats, directions: Floats) -> Floats:
     """Vessels of the inner face of a hemisphere, which turn back at its rim."""
     level = np.sqrt(((positions[:, 1:] / BRAIN[1:]) ** 2).sum(1, keepdims=True))
-    away = np.array((1, 0, 0)) * (3 - positions[:, :1]) * 0.05
-    flat = directions * np.array((0.5, 1, 1))
-    back = positions * np.array((0, 1, 1)) / BRAIN**2
-    return np.asarray(flat + away - 6 * back * np.clip(level - 0.93, 0, 0.2))
+    away = np.array((1, 0, 0)) * (6 - positions[:, :1]) * 0.02
+    flat = directions * np.array((0.8, 1, 1))
+    back = unit(positions * np.array((0, 1, 1)) / BRAIN**2)
+    return np.asarray(flat + away - 0.3 * back * np.clip(8 * (level - 0.88), 0, 1))
 
 
 def veins(rng: np.random.Generator, growth: Growth, size: float = 1.0) -> Vessels:
@@ -145,8 +146,9 @@ def veins(rng: np.random.Generator, growth: Growth, size: float = 1.0) -> Vessel
         parts.append(_sided(drain, side))
     parts.append(course(rng, _bent(rng, DEEP, 1.0), (0.7 * size, 1.7 * size), wide, 0, 0.5))
     for side in (1, -1):
-        bridging = sprout(rng, sinus, 13, (0.3, 0.65), (side, 0.25, -0.3))
-        parts.append(grow(rng, bridging, shell(BRAIN, 0.12), replace(wide, length=40)))
+        bridging = sprout(rng, sinus, 11, (0.2, 0.5), (side, 0.1, -0.3))
+        straight = replace(wide, length=55, wander=0.035, sides=1.5)
+        parts.append(grow(rng, bridging, shell(BRAIN, 0.12), straight))
     return _drained(join(parts))
 
 
@@ -154,7 +156,7 @@ def _drained(found: Vessels) -> Vessels:
     """Blood comes from the fine veins on top and in front, and leaves through the neck."""
     heights = found.points[:, 2] / 60 - found.points[:, 1] / 160
     late = 0.9 * np.clip(found.radii / 3, 0, 1) + 0.8 * np.clip(0.6 - heights, 0, 2)
-    return replace(found, delays=late)
+    return replace(found, delays=late, lengths=DILUTED * found.lengths)
 
 
 def _bent(rng: np.random.Generator, through: Sequence[Sequence[float]], deviation: float) -> Floats:

@@ -20,7 +20,6 @@ from plugins.dsa_interpolation.simulator.vessels import (
     grow,
     join,
     shell,
-    smooth,
     sprout,
     unit,
 )
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 AXES = np.array((41.0, 39.0, 56.0))  # half axes, mm
 APEX, GROOVE = np.array((0.62, -0.50, -0.60)), np.array((0.3, -0.8, 0.5))  # LPS
 RIGHT_BULGE = 1.22  # the right heart lies outside the ellipsoid
+SWAY = (1.5, 2.0, 2.5)  # mm by which the whole heart moves in a beat
 RISE, FALL, REST = 0.34, 0.55, 0.85  # shares of a beat: contraction, relaxation, filling
 
 
@@ -61,7 +61,7 @@ class Heartbeat:
         x, y = points[:, 0] * narrow, points[:, 1] * narrow
         z = AXES[2] - (AXES[2] - points[:, 2]) * (1 - 0.135 * contraction)
         turned = (x * np.cos(twist) - y * np.sin(twist), x * np.sin(twist) + y * np.cos(twist))
-        return np.stack([*turned, z], axis=1)
+        return np.stack([*turned, z], axis=1) + contraction * np.array(SWAY)
 
 
 def _softly(phase: Floats, knots: Sequence[float], levels: Sequence[float]) -> Floats:
@@ -89,14 +89,14 @@ def surface(places: Sequence[tuple[float, float]] | Floats, level: float = 1.0) 
 def coronary(rng: np.random.Generator, side: str, growth: Growth, size: float = 1.0) -> Vessels:
     """The left or the right coronary artery, in the heart's frame, mm."""
     trunks = (_left if side == "left" else _right)(rng, growth, size)
-    guide = shell(AXES, 0.15)
     parts = [trunk for trunk, _, _ in trunks]
+    large = replace(growth, length=46, sides=1.4, wander=0.11)
     for trunk, spacing, ratio in trunks:
         if spacing:
             seeds = sprout(rng, trunk, spacing, ratio, _to_apex(side))
-            parts.append(_on_its_level(rng, seeds, growth))
-            fine = sprout(rng, trunk, 0.45 * spacing, (0.12, 0.3))
-            parts.append(grow(rng, fine, guide, growth))
+            parts.append(_on_its_level(rng, seeds, large))
+            fine = sprout(rng, trunk, 0.8 * spacing, (0.15, 0.3))
+            parts.append(_on_its_level(rng, fine, replace(growth, length=18, wander=0.16)))
     return join(parts)
 
 
@@ -107,7 +107,7 @@ def _to_apex(side: str) -> tuple[float, float, float]:
 def _on_its_level(rng: np.random.Generator, seeds: Seeds, growth: Growth) -> Vessels:
     """Branches stay as far out as the trunk that they leave."""
     level = float(np.sqrt(((seeds.points / AXES) ** 2).sum(1)).mean())
-    return grow(rng, seeds, shell(AXES * level, 0.12), replace(growth, length=1.5 * growth.length))
+    return grow(rng, seeds, shell(AXES * level, 0.12), growth)
 
 
 Trunk = tuple[Vessels, float, tuple[float, float]]  # spacing mm and radii of its branches
@@ -123,11 +123,11 @@ def _left(rng: np.random.Generator, growth: Growth, size: float) -> list[Trunk]:
     begin = float(stem.delays[-1])
     reach = rng.uniform(-14, 12)
     way = surface(_jittered(rng, [fork, (80, 6), (62, 0), (44, 0), (26, 2), (reach, 5)], 3))
-    descending = course(rng, way, (1.75 * size, 0.55 * size), growth, begin, 0.9)
+    descending = course(rng, way, (1.75 * size, 0.55 * size), growth, begin, 1.4)
     end = rng.uniform(95, 175)
     round_ = [(fork[0] + 5, fork[1] + 10), (101, 50), (101, 0.5 * (50 + end)), (98, end)]
     way = surface(_jittered(rng, [fork, *round_], 3))
-    circumflex = course(rng, way, (1.6 * size, 0.7 * size), growth, begin, 0.9)
+    circumflex = course(rng, way, (1.6 * size, 0.7 * size), growth, begin, 1.5)
     return [
         (stem, 0, (0, 0)),
         (descending, rng.uniform(11, 19), (0.45, 0.8)),
@@ -140,12 +140,12 @@ def _right(rng: np.random.Generator, growth: Growth, size: float) -> list[Trunk]
     root = surface([(112, -25)], 0.75)[0]
     base = [(104, -42), (99, -70), (97, -105), (98, -140), (97, -168), (95, -182)]
     way = np.concatenate([root[None], surface(_jittered(rng, base, 3))])
-    main = course(rng, way, (1.9 * size, 1.35 * size), growth, 0, 1.4)
+    main = course(rng, way, (1.9 * size, 1.35 * size), growth, 0, 1.8)
     begin = float(main.delays[-1])
     down = _jittered(rng, [(95, -182), (82, -180), (60, -176), (rng.uniform(25, 45), -178)], 3)
-    posterior = course(rng, surface(down), (1.15 * size, 0.4 * size), growth, begin, 1.0)
+    posterior = course(rng, surface(down), (1.15 * size, 0.4 * size), growth, begin, 1.5)
     on = _jittered(rng, [(95, -182), (96, -200), (86, -222), (62, -230)], 4)
-    lateral = course(rng, surface(on), (1.1 * size, 0.4 * size), growth, begin, 1.0)
+    lateral = course(rng, surface(on), (1.1 * size, 0.4 * size), growth, begin, 1.5)
     return [
         (main, rng.uniform(18, 32), (0.3, 0.6)),
         (posterior, rng.uniform(9, 15), (0.35, 0.7)),
@@ -164,8 +164,9 @@ def _jittered(
 
 def reflux(rng: np.random.Generator, root: Floats, growth: Growth) -> Vessels:
     """Contrast that falls back into the aortic root: some clouds about the ostium."""
-    count = 14
-    points = root + smooth(rng, (count, 3), 0.3) * np.array((4.0, 4.0, 4.0)) - np.array((0, 0, 5.0))
-    radii = rng.uniform(2.5, 6.0, count)
-    lengths = np.full(count, 2.2)
-    return Vessels(points, radii, lengths, rng.uniform(0.0, 0.35, count))
+    count = int(rng.integers(60, 240))
+    way = np.cumsum(rng.normal(0, 1.6, (count, 3)), axis=0)
+    points = root + 7.0 * np.tanh(way / 10) - np.array((0, 0, 5.0))
+    radii = rng.uniform(0.6, 3.0, count)
+    lengths = rng.uniform(0.0, 60, count) / count / radii
+    return Vessels(points, radii, lengths, rng.uniform(0.0, 0.5, count))

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from plugins.dsa_interpolation.simulator.background import Image
     from plugins.dsa_interpolation.simulator.vessels import Floats
 
-IODINE = 0.22  # absorption per mm of undiluted contrast medium
-CATHETER = 0.06  # absorption per mm
+IODINE = 0.30  # absorption per mm of undiluted contrast medium
+CATHETER = 0.10  # absorption per mm
 MARGIN = 48  # px
+TUG = (2.0, -1.5)  # mm (y, x) by which a beat moves the lungs beside the heart
 COARSE = 8  # px of the picture in which capillaries are drawn
 FIRST_SIGN = 0.1  # share of a pixel's peak at which contrast has arrived
 
@@ -93,6 +94,7 @@ def simulate(rng: np.random.Generator, settings: Settings, *, maps: bool = True)
     density = scene.densities(moves, times / 1000)
     behind = np.stack([scene.behind(moves, i) for i in range(len(times))])
     behind = _equalised(behind, settings)
+    behind += np.stack([scene.tube(moves, i) for i in range(len(times))])
     shutter = _shutter(rng, settings)
     exposure = np.stack(
         [settings.detector.exposed(c + b + shutter) for c, b in zip(density, behind, strict=True)]
@@ -228,12 +230,17 @@ class _Scene:
         found = background.placed(self.still, shape, shift, -degrees)
         down = np.array((moves.breath[index] / self.carm.millimetres, 0.0))
         if self.breathing is not None:
-            found += background.placed(self.breathing, shape, shift + down, -degrees)
+            tugged = down + moves.contraction[index] * np.array(TUG) / self.carm.millimetres
+            found += background.placed(self.breathing, shape, shift + tugged, -degrees)
         if self.beating is not None:
             squeeze = 1 - 0.10 * float(moves.contraction[index])
             found += background.placed(self.beating, shape, shift + 0.6 * down, -degrees, squeeze)
+        return np.asarray(found, np.float32)
+
+    def tube(self, moves: _Moves, index: int) -> Image:
+        """(y, x) absorption by the catheter's wall."""
         plastic = np.full(len(self.catheter.radii), CATHETER, np.float32)
-        return found + self.spread(self.catheter, moves, index).image(plastic)
+        return self.spread(self.catheter, moves, index).image(plastic)
 
     def maps(self, moves: _Moves, seconds: Floats) -> tuple[Image, Image]:
         """(y, x) ms: arrival and peak, seen at 50 Hz in the pose of the first frame."""
@@ -259,7 +266,8 @@ def _scene(rng: np.random.Generator, settings: Settings) -> _Scene:
         settings.carm, pixel=pixel * settings.carm.to_detector / settings.carm.to_patient
     )
     shape = (settings.widened().size,) * 2
-    growth = Growth(step=max(0.12, 0.6 * pixel), thinnest=max(0.16, 0.45 * pixel))
+    growth = Growth(step=max(0.12, 0.6 * pixel), thinnest=max(0.2, 0.5 * pixel))
+    quick = replace(growth, speed=480.0, slowing=0.55)
     texture = np.maximum(1 + 0.3 * background.fractal(rng, shape, 1.0, 1.5), 0)
     if settings.style == "coronary":
         side = settings.part or str(rng.choice(["left", "right"]))
@@ -267,16 +275,16 @@ def _scene(rng: np.random.Generator, settings: Settings) -> _Scene:
         root = tree.points[0]
         centre = rng.normal(0, 8, 3)
         stain = _capillaries(rng, tree, 0.10 * settings.blush, 1.6, 5.0)
-        vessels = join([tree, heart.reflux(rng, root, growth)])
+        catheter = _coronary_catheter(rng, root)
+        vessels = join([tree, heart.reflux(rng, root, growth), _lumen(catheter)])
         still, breathing = background.thorax(rng, carm, shape)
         beating = background.heart_shadow(rng, carm, shape)
-        catheter = _coronary_catheter(rng, root)
         return _Scene(
             settings, carm, vessels, stain, texture, catheter, still, breathing, beating, centre
         )
     kind = settings.part or str(rng.choice(["carotid", "carotid", "vertebral"]))
     make = head.anterior_circulation if kind == "carotid" else head.posterior_circulation
-    arteries = make(rng, int(rng.choice((-1, 1))), growth, settings.calibre)
+    arteries = make(rng, int(rng.choice((-1, 1))), quick, settings.calibre)
     through = float(np.quantile(arteries.delays, 0.8)) + rng.uniform(1.2, 2.2)
     drain = head.veins(rng, growth, settings.calibre)
     drain = replace(
@@ -285,6 +293,7 @@ def _scene(rng: np.random.Generator, settings: Settings) -> _Scene:
     stain = _capillaries(rng, arteries, 0.5 * settings.blush, 0.9, 7.0)
     still = background.skull(rng, carm, shape)
     catheter = _carotid_catheter(rng, arteries)
+    arteries = join([arteries, _lumen(catheter)])
     centre = rng.normal(0, 6, 3) + np.array((0, 0, 8.0))
     return _Scene(
         settings, carm, join([arteries, drain]), stain, texture, catheter, still, None, None, centre
@@ -313,6 +322,12 @@ def _coronary_catheter(rng: np.random.Generator, root: Floats) -> Vessels:
     return course(rng, way, (0.9, 0.9), Growth(step=0.3), 0, 0.6)
 
 
+def _lumen(catheter: Vessels) -> Vessels:
+    """What flows inside a catheter, undiluted and ahead of the blood."""
+    delays = np.zeros(len(catheter.radii))
+    return replace(catheter, radii=0.72 * catheter.radii, delays=delays)
+
+
 def _carotid_catheter(rng: np.random.Generator, arteries: Vessels) -> Vessels:
     start = arteries.points[0]
     way = [
@@ -326,15 +341,16 @@ def _carotid_catheter(rng: np.random.Generator, arteries: Vessels) -> Vessels:
 def _equalised(behind: Image, settings: Settings) -> Image:
     """Exposure control: mean absorption 0, and the contrast of a prepared picture."""
     inner = behind[0, ::4, ::4]
-    deviation = float(np.clip(inner.std(), 1e-3, None))
-    squeezed = (behind - inner.mean()) * np.float32(min(1.0, settings.contrast / deviation))
+    inner = inner[inner > 0.6 * np.median(inner)]  # not the air beside the patient
+    squeezed = (behind - inner.mean()) * np.float32(min(1.0, settings.contrast / inner.std()))
     return np.asarray(squeezed - np.log(np.mean(np.exp(-squeezed[0, ::4, ::4]))) * -1, np.float32)
 
 
 def _shutter(rng: np.random.Generator, settings: Settings) -> Image:
     """Absorption of the collimator's blades."""
     place = (np.arange(settings.size, dtype=np.float32) * 2 + 1) / settings.size - 1
-    offset = rng.normal(0, 0.02, 2)
-    y, x = np.abs(place - offset[0])[:, None], np.abs(place - offset[1])[None]
-    edge = (y**12 + x**12) ** (1 / 12)
-    return np.asarray(2.2 / (1 + np.exp((settings.collimator - edge) * 90)), np.float32)
+    y, x = (np.abs(place - offset) for offset in rng.normal(0, 0.03, 2))
+    power = rng.choice((8, 24, 40))
+    edge = (y[:, None] ** power + x[None] ** power) ** (1 / power)
+    depth, sharp = rng.uniform(0.8, 2.5), rng.uniform(50, 150)
+    return np.asarray(depth / (1 + np.exp((settings.collimator - edge) * sharp)), np.float32)
