@@ -30,7 +30,7 @@ from pydicom.uid import (
 
 from inference.errors import UserError
 from inference.reading import read
-from inference.runs import write_run
+from inference.registry import command
 from inference.series import Acquisition
 from plugins.images.video import write_video
 from tests import phantoms
@@ -365,6 +365,45 @@ def test_a_damaged_frame_in_the_middle_is_left_out(tmp_path: Path) -> None:
     assert series.frame_times == (0, 40, 120, 160)
 
 
+ODD_HEADERS = [
+    ({"NumberOfFrames": 7}, 5, "5 of its 7 frames are whole"),
+    ({"NumberOfFrames": 3}, 5, "claims 3 frames but holds 5"),
+    ({"PhotometricInterpretation": None}, 5, "PhotometricInterpretation MONOCHROME2 assumed"),
+    ({"SamplesPerPixel": None, "PixelRepresentation": None}, 5, "PixelRepresentation 0 assumed"),
+    ({"BitsStored": 20}, 5, "BitsStored 16 assumed"),
+    ({"FrameTime": "0.000001"}, 5, "states no frame times"),
+    ({"FrameTime": "1e30"}, 5, "states no frame times"),
+    ({"PerFrameFunctionalGroupsSequence": [Dataset()]}, 5, ""),
+    ({"PixelData": b""}, 0, "damaged or cut off"),
+    ({"Rows": 0}, 0, "without an image"),
+    ({"NumberOfFrames": 0}, 0, "fewer or more pixels"),
+]
+
+
+@pytest.mark.parametrize(("elements", "count", "words"), ODD_HEADERS)
+@pytest.mark.parametrize("syntax", [None, RLELossless])
+def test_odd_headers_open_if_they_can_and_are_told(
+    tmp_path: Path, elements: dict[str, Any], count: int, words: str, syntax: UID | None
+) -> None:
+    path = xa(tmp_path / "xa.dcm", phantoms.run(), 12, FrameTime="40")
+    if syntax:
+        compress(path, syntax)
+    dataset = dcmread(path)
+    for keyword, value in elements.items():
+        if value is None:
+            del dataset[keyword]
+        elif not (keyword == "PixelData" and syntax):
+            setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    if count or (syntax and "PixelData" in elements):
+        series = only(path)
+        assert len(series.voxels) == 5
+        assert words in said(series) or "PixelData" in elements
+    else:
+        with pytest.raises(UserError, match=words):
+            read(path)
+
+
 def test_a_run_cut_off_to_one_frame_is_an_image(tmp_path: Path) -> None:
     path = xa(tmp_path / "xa.dcm", phantoms.run()[:2], 12, FrameTime="40")
     path.write_bytes(path.read_bytes()[:-100])
@@ -525,8 +564,16 @@ def written(series: Series, stem: Path) -> tuple[Path, dict[str, Any]]:
     new = interpolated(series)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # they would quote the patient's data
-        path = write_run(stem, series, **new)
-    return path, new
+        return write_run(stem, series, new), new
+
+
+def write_run(stem: Path, series: Series, new: dict[str, Any]) -> Path:
+    """As the plugin does that reads the kind of the source."""
+    by_dicom = bool(series.identity.series_uid)
+    path = stem.with_name(stem.name + ".dcm" * by_dicom)
+    write = command("limn-dicom.write_run" if by_dicom else "limn-images.write_frames")
+    write(path, series, **new)
+    return path
 
 
 def assert_same_run(again: Series, new: dict[str, Any], source: Series) -> None:
@@ -670,11 +717,9 @@ def test_a_folder_of_frames_is_written_as_one(tmp_path: Path, dtype: Any) -> Non
 
 
 def test_pictures_can_be_written_as_dicom(tmp_path: Path) -> None:
-    from plugins.dicom.write_run import write_run as write_dicom
-
     source = only(pictures(tmp_path / "run", ["1.png", "2.png", "3.png"], frame_time_ms=40))
     new = interpolated(source)
-    write_dicom(tmp_path / "new.dcm", source, **new)
+    command("limn-dicom.write_run")(tmp_path / "new.dcm", source, **new)
     np.testing.assert_array_equal(only(tmp_path / "new.dcm").voxels, new["frames"])
     assert only(tmp_path / "new.dcm").synthetic == tuple(new["synthetic"])
 
@@ -684,10 +729,10 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> No
     source = only(path)
     new = interpolated(source)
     with pytest.raises(UserError, match="do not fit its 9 frames"):
-        write_run(tmp_path / "out/new", source, **(new | {"times": [0, 1]}))
+        write_run(tmp_path / "out/new", source, new | {"times": [0, 1]})
     path.unlink()
     with pytest.raises(UserError, match=r"xa\.dcm cannot be read any more") as refusal:
-        write_run(tmp_path / "out/new", source, **new)
+        write_run(tmp_path / "out/new", source, new)
     assert MASKED[0] not in str(refusal.value)
     assert not (tmp_path / "out").exists()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from inference.errors import UserError
 from inference.reading import require_memory
 from plugins.dicom.decoders import decode_all, decode_whole_frames
 from plugins.dicom.header import group, has_image, number, text
+from plugins.dicom.repair import repair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,9 @@ def decode(path: Path, dataset: Dataset) -> Stored:
     if shape[0] > MAX_FRAMES:
         raise UserError(f"{path.name} claims {shape[0]} frames: its header is damaged.")
     require_memory(path, shape, f"u{max(1, int(number(dataset, 'BitsAllocated', 8)) // 8)}")
-    return _decode(path, dataset, shape)
+    notes = repair(path, dataset)
+    stored = _decode(path, dataset, shape)
+    return replace(stored, notes=(*notes, *stored.notes))
 
 
 def shown(stored: Stored, headers: Sequence[Dataset]) -> Shown:
@@ -103,7 +106,19 @@ def _decode(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored:
         raise UserError(
             f"The pixels of {path.name} are damaged or cut off: copy it again from its source."
         ) from error
-    return Stored(_reshaped(path, values, shape), photometric)
+    whole, notes = _all_frames(path, values, shape)
+    return Stored(_reshaped(path, values, whole), photometric, notes=notes)
+
+
+def _all_frames(
+    path: Path, values: Array, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The shape with as many frames as there are; some headers claim too few."""
+    count, rest = divmod(values.size, int(np.prod(shape[1:])))
+    if rest or not 1 < shape[0] < count:
+        return shape, ()
+    note = f"{path.name} claims {shape[0]} frames but holds {count}: all were opened."
+    return (count, *shape[1:]), (note,)
 
 
 def _salvaged(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored | None:
@@ -111,7 +126,10 @@ def _salvaged(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored | 
     depth = int(number(dataset, "BitsAllocated", 8)) // 8
     if shape[0] == 1 or depth == 0:
         return None
-    frames, photometric = decode_whole_frames(path, dataset, int(np.prod(shape[1:])) * depth)
+    try:
+        frames, photometric = decode_whole_frames(path, dataset, int(np.prod(shape[1:])) * depth)
+    except Exception:  # noqa: BLE001  nothing is certain in a damaged file
+        return None
     if not frames:
         return None
     values = _reshaped(path, np.stack(list(frames.values())), (len(frames), *shape[1:]))

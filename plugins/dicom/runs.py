@@ -30,7 +30,7 @@ GREYED = "The run is in colour: it was turned to grey, as X-rays are."
 
 def build_run(entry: Slice, stored: Stored, look: Shown, digest: str) -> Series:
     """The run in a file of several frames."""
-    header, claimed = entry.header, entry.frames
+    header, claimed = entry.header, max(entry.frames, len(stored.values))
     times, notes = frame_times(header, claimed)
     synthetic, confidence = flags(header, claimed)
     look = _x_ray_is_grey(header, look)

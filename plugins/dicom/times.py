@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Times = tuple[float, ...] | None
 
+SHORTEST, LONGEST = 0.1, 600_000  # ms between frames that can be true
 MOVING = ("XA", "RF", "US", "IVUS", "ES", "XC", "OP", "NM", "PT", "OCT", "IVOCT")
 UNKNOWN = "The file states no frame times: 10 frames a second are assumed."
 DISORDERED = "The frame times in the file repeat or run backwards: even steps were taken instead."
@@ -50,7 +51,8 @@ def even_step(header: Dataset) -> float:
     """ms between frames if the header states one figure for all, else 0."""
     step = number(header, "FrameTime", 0)
     rate = number(header, "CineRate", 0) or number(header, "RecommendedDisplayFrameRate", 0)
-    return max(0.0, step or (1000 / rate if rate > 0 else 0.0))
+    step = step or (1000 / rate if rate > 0 else 0.0)
+    return step if SHORTEST <= step <= LONGEST else 0.0
 
 
 def _steps(vector: tuple[float, ...], count: int) -> tuple[tuple[float, ...], tuple[str, ...]]:

@@ -155,7 +155,7 @@ def _first_is_grey(files: Sequence[Path]) -> bool:
         except UserError:
             continue
         return voxels.ndim == 2 or is_grey(voxels)
-    return True
+    return False
 
 
 def _number(file: Path) -> int:

@@ -78,7 +78,7 @@ class RunDescription:
         """`count` finite numbers, or ()."""
         value = self.about.get(key)
         values: list[Any] = value if isinstance(value, list) else [value]
-        sound = all(isinstance(entry, int | float) and math.isfinite(entry) for entry in values)
+        sound = all(type(entry) in {int, float} and math.isfinite(entry) for entry in values)
         return tuple(map(float, values)) if sound and len(values) == count else ()
 
 
