@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def _complain(error: Exception) -> None:
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
 class Background(QObject):
     """One thread; its answers are brought onto the Qt thread, in the order of asking."""
 
@@ -33,13 +37,25 @@ class Background(QObject):
         """Whether anything is being computed."""
         return self._running > 0
 
-    def run(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+    def run(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], None],
+        failed: Callable[[Exception], None] = _complain,
+    ) -> None:
         """Compute `work` in the thread, then give its result to `then` on the Qt thread."""
         self._count(1)
 
+        def answer(future: Future[T]) -> None:
+            error = future.exception()
+            if isinstance(error, Exception):
+                failed(error)
+            else:
+                then(future.result())
+
         def finish(future: Future[T]) -> None:
             if not future.cancelled():
-                self._done.emit(lambda: then(future.result()))
+                self._done.emit(lambda: answer(future))
 
         self._executor.submit(work).add_done_callback(finish)
 
@@ -52,7 +68,7 @@ class Background(QObject):
         try:
             answer()
         except Exception as error:  # noqa: BLE001 (it is told to the user, who goes on working)
-            sys.excepthook(type(error), error, error.__traceback__)
+            _complain(error)
 
     def _count(self, step: int) -> None:
         was = self.busy

@@ -47,6 +47,10 @@ class Counts:
     ai: NDArray[np.int64] = field(default_factory=_zeros)
     both: NDArray[np.int64] = field(default_factory=_zeros)
 
+    def copy(self) -> Counts:
+        """Counts of their own that start from these."""
+        return Counts(self.now.copy(), self.ai.copy(), self.both.copy())
+
     def changed(self, edit: VoxelEdit, index: NDArray[np.int64], other: Labels | None) -> None:
         """The corrected labels changed at these flat indices; `other`: the AI's labels."""
         _add_changes(self.now, edit)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from gui.ai_result import AiResult, Takeover, free_label, plan
 from gui.comparison import Comparison, Counts, voxel_size
 from gui.history import Edit, History, Step
 from gui.voxel_edit import VoxelEdit
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 # Distinct for colour-blind readers as well; after Okabe and Ito, "Color Universal Design", 2008.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#b3e2cd")
-MOST_OBJECTS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class SegmentObject:
     color: str  # "#rrggbb"
     locked: bool = False  # no edit changes its voxels
     visible: bool = True
+    origin: str = ""  # what a model, or the user at first, called it
 
 
 class Document:
@@ -55,15 +56,16 @@ class Document:
         self.image: NDArray[Any] = series.canonical()
         self.scale: tuple[float, ...] = series.scale
         self.shape: tuple[int, ...] = self.image.shape[: self.image.ndim - series.rgb]
-        self.labels: Labels = np.zeros(self.shape, np.uint8)  # the same array for good
+        self.labels: Labels = np.zeros(self.shape, np.uint8)
         self.objects: dict[int, SegmentObject] = {}
         self.ai_labels: Labels | None = None
         self.probability: NDArray[np.floating[Any]] | None = None
         self.results: dict[str, dict[str, Any]] = {}
         self.history = History(compact=_merge_strokes)
         self.history.changed.connect(self.history_changed.emit)
+        self.version = 0  # another one after every change of labels or objects
+        self.counts = Counts()
         self._active = 0
-        self._counts = Counts()
 
     # --- labels -----------------------------------------------------------------------------
 
@@ -73,27 +75,35 @@ class Document:
         Voxels of locked objects stay as they are, nothing is added to a locked object, and a
         voxel that changed after the edit was computed keeps its newer label.
         """
-        protected = np.zeros(256, bool)
-        protected[[o.id for o in self.objects.values() if o.locked]] = True
-        edit = edit.onto(self.labels, protected)
+        edit = edit.onto(self.labels, self.protected)
         if edit.empty:
             return False
         self.history.run(_VoxelStep(self, edit))
         return True
 
+    @property
+    def protected(self) -> NDArray[np.bool_]:
+        """Of each label, whether its object is locked."""
+        locked = [item.id for item in tuple(self.objects.values()) if item.locked]
+        return np.isin(np.arange(256), locked)
+
     def write(self, edit: VoxelEdit) -> None:
         """For the history alone: change the voxels as told."""
-        index = edit.index()
-        self.labels.reshape(-1)[index] = np.repeat(edit.after, edit.lengths)
-        self._counts.changed(edit, index, self.ai_labels)
+        self.version += 1
+        for piece in edit.pieces():
+            index = piece.index()
+            self.labels.reshape(-1)[index] = np.repeat(piece.after, piece.lengths)
+            self.counts.changed(piece, index, self.ai_labels)
         self.labels_changed.emit(edit.box)
 
     def _write_ai(self, edit: VoxelEdit, forget: bool = False) -> None:
+        self.version += 1
         if self.ai_labels is None:
             self.ai_labels = np.zeros(self.shape, np.uint8)
-        index = edit.index()
-        self.ai_labels.reshape(-1)[index] = np.repeat(edit.after, edit.lengths)
-        self._counts.ai_changed(edit, index, self.labels)
+        for piece in edit.pieces():
+            index = piece.index()
+            self.ai_labels.reshape(-1)[index] = np.repeat(piece.after, piece.lengths)
+            self.counts.ai_changed(piece, index, self.labels)
         if forget:
             self.ai_labels = None
         self.ai_changed.emit(edit.box)
@@ -118,9 +128,7 @@ class Document:
 
     def add_object(self, name: str = "", color: str = "") -> SegmentObject:
         """A new object, made active; UserError if all 255 labels are taken."""
-        free = next((i for i in range(1, MOST_OBJECTS + 1) if i not in self.objects), 0)
-        if not free:
-            raise UserError(f"An image holds {MOST_OBJECTS} objects at most: delete one first.")
+        free = free_label(self.objects)
         color = color or PALETTE[(free - 1) % len(PALETTE)]
         added = SegmentObject(free, name or f"Object {free}", color)
         self._edit_objects(f"Add {added.name}", {free: added})
@@ -128,10 +136,11 @@ class Document:
         return added
 
     def rename(self, object_id: int, name: str) -> None:
-        """Give an object another name."""
+        """Give an object another name; a model's results still find it by its origin."""
         item = self.objects[object_id]
         if name and name != item.name:
-            self._edit_objects(f"Rename {item.name}", {object_id: replace(item, name=name)})
+            renamed = replace(item, name=name, origin=item.origin or item.name)
+            self._edit_objects(f"Rename {item.name}", {object_id: renamed})
 
     def recolor(self, object_id: int, color: str) -> None:
         """Give an object another colour, "#rrggbb"."""
@@ -183,6 +192,7 @@ class Document:
         self.history.run(Step(title, undo, redo, nbytes=200 * len(after)))
 
     def _put_objects(self, changes: Mapping[int, SegmentObject | None]) -> None:
+        self.version += 1
         for i, item in changes.items():
             shown = self.objects.pop(i, item)
             if item is not None and shown is not None:
@@ -205,18 +215,41 @@ class Document:
     ) -> None:
         """Take over a model's labels (canonical axes; ids as in `objects`), as one step.
 
-        An object with the name of one here becomes that one, another gets a free label. Voxels
-        that the user corrected stay: `reset_to_ai` gives them up. Steps of the same `key` in a
-        row, such as the positions of a threshold slider, are one step.
+        An object that a model found before, or with the name of one here, becomes that one;
+        another gets a free label. Voxels that the user corrected stay: `reset_to_ai` gives them
+        up. Steps of the same `key` in a row, such as of a threshold slider, are one step.
         """
-        if labels.shape != self.shape:
-            raise ValueError(f"labels of shape {labels.shape} for an image of {self.shape}")
         with self.history.group(title, key):
-            table = self._adopt(tuple(objects))
-            self._set_probability(probability)
-            edit = self._ai_edit(table, labels)
-            self._run_ai(edit)
-            self.apply(edit)  # it takes hold where the labels were still those of the AI
+            self._take(plan(self, AiResult(labels, tuple(objects), title, probability)))
+
+    def take(self, planned: Takeover) -> bool:
+        """`set_ai_result`, worked out before; False if the document has changed since."""
+        if planned.version != self.version:
+            return False
+        with self.history.group(planned.result.title):
+            self._take(planned)
+        return True
+
+    def _take(self, planned: Takeover) -> None:
+        """Exchange whole arrays: voxel by voxel, a large volume would take seconds."""
+        new = [item.id for item in planned.objects if item.id not in self.objects]
+        for item in planned.objects:
+            self._edit_objects(f"Add {item.name}", {item.id: item})
+        self.active = new[-1] if new else self.active
+        self._set_probability(planned.result.probability)
+        first = self.ai_labels is None
+        self.ai_labels, self.labels = planned.ai, planned.labels
+        self.counts, self.version = planned.counts, self.version + 1
+        if first or not planned.ai_edit.empty:
+            self._push_ai(planned.ai_edit, first)
+        if not planned.edit.empty:
+            self.history.push(_VoxelStep(self, planned.edit))
+            self.labels_changed.emit(planned.edit.box)
+
+    def _push_ai(self, edit: VoxelEdit, first: bool) -> None:
+        undo = partial(self._write_ai, edit.reversed(), forget=first)
+        self.history.push(Step("", undo, partial(self._write_ai, edit), edit.nbytes))
+        self.ai_changed.emit(edit.box)
 
     def reset_to_ai(self, object_id: int) -> None:
         """Give up the corrections of an object; UserError if it is locked."""
@@ -227,34 +260,6 @@ class Document:
         result = np.where(ai == object_id, ai, np.where(now == object_id, np.uint8(0), now))
         title = f"Reset {item.name} to the AI"
         self.apply(VoxelEdit.of(now, Box.whole(self.shape), result, title))
-
-    def _ai_edit(self, table: Labels, labels: Labels) -> VoxelEdit:
-        """What changes of the AI's version; its other objects stay."""
-        ai = np.zeros(self.shape, np.uint8) if self.ai_labels is None else self.ai_labels
-        same = (table == np.arange(256)) | (table == 0)
-        result = labels if same.all() else table[labels]
-        others = np.ones(256, bool)
-        others[table] = False
-        kept = Box.of(ai) if any(others[i] for i in self.objects) else None
-        if kept is not None:
-            result, place = result.copy(), kept.slices
-            stays = (result[place] == 0) & others[ai[place]]
-            np.copyto(result[place], ai[place], where=stays)
-        return VoxelEdit.of(ai, Box.whole(self.shape), result, "")
-
-    def _run_ai(self, edit: VoxelEdit) -> None:
-        first = self.ai_labels is None
-        if first or not edit.empty:
-            undo = partial(self._write_ai, edit.reversed(), forget=first)
-            self.history.run(Step("", undo, partial(self._write_ai, edit), edit.nbytes))
-
-    def _adopt(self, objects: Iterable[SegmentObject]) -> Labels:
-        """Find or make the objects of a result; table from its labels to those here."""
-        table = np.zeros(256, np.uint8)
-        for item in objects:
-            same = next((o for o in self.objects.values() if o.name == item.name), None)
-            table[item.id] = (same or self.add_object(item.name, item.color)).id
-        return table
 
     def _set_probability(self, after: NDArray[np.floating[Any]] | None) -> None:
         before = self.probability
@@ -274,12 +279,12 @@ class Document:
         if self.ai_labels is None:
             return None
         ids = list(self.objects) if object_id is None else [object_id]
-        return self._counts.compare(ids, self.series)
+        return self.counts.compare(ids, self.series)
 
     def size(self, object_id: int) -> tuple[float, str]:
         """How large an object is: ml, mm², voxels or px."""
         size, unit = voxel_size(self.series)
-        return float(self._counts.now[object_id]) * size, unit
+        return float(self.counts.now[object_id]) * size, unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from gui.ai_result import named
 from gui.background import Background
 
 if TYPE_CHECKING:
@@ -171,9 +172,9 @@ def _corrected(snapshot: Snapshot, result: Mapping[str, Any]) -> dict[str, Any]:
         return dict(result)
     labels = np.zeros_like(snapshot.labels)
     for value, name in names.items():
-        for item in snapshot.objects:
-            if item.name == name:
-                labels[snapshot.labels == item.id] = value
+        item = named(snapshot.objects, name)
+        if item is not None:
+            labels[snapshot.labels == item.id] = value
     return dict(result) | {"labels": labels}
 
 

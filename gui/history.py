@@ -91,13 +91,15 @@ class History:
 
     @property
     def undo_title(self) -> str:
-        """What undo would take back, "" if nothing."""
+        """What undo would take back, "" if nothing: an unfinished group before anything else."""
+        if self._open:
+            return self._open[0].title
         return self._done[-1].title if self._done else ""
 
     @property
     def redo_title(self) -> str:
         """What redo would do again, "" if nothing."""
-        return self._undone[-1].title if self._undone else ""
+        return self._undone[-1].title if self._undone and not self._open else ""
 
     @property
     def nbytes(self) -> int:
@@ -139,6 +141,8 @@ class History:
             self._replaced = self._done.pop()
             self._replaced.undo()
         self._open.append(Group(title, key))
+        if len(self._open) == 1:
+            self.changed.emit()
 
     def end(self) -> None:
         """Close the innermost group as one edit; nothing if it is empty or was cancelled."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from gui.background import Background
 
 if TYPE_CHECKING:
     from gui.jobs import Jobs
@@ -15,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """The open studies, the worker, the settings, the way to tell the user, and the views."""
+    """The open studies, the worker, the settings, the way to tell the user, and the views.
+
+    `background` computes what follows a result and takes longer than a blink.
+    """
 
     studies: Studies
     jobs: Jobs
     settings: SettingsFile
     notices: Notices
     views: Views
+    background: Background = field(default_factory=Background)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gui.ai_result import AiResult, Takeover, plan
 from gui.document import PALETTE, SegmentObject
 from inference import memory
 from inference.errors import UserError
@@ -12,6 +14,7 @@ from inference.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gui.background import Background
     from gui.document import Document
     from gui.session import Session
     from inference.client import Job
@@ -31,8 +34,7 @@ def run_task(
     def take(result: dict[str, Any]) -> None:
         seconds = time.perf_counter() - started
         about = {"settings": dict(settings), "device": device, "seconds": seconds}
-        accept(task, document, about | result)
-        then()
+        accept(session.background, task, document, about | result, then, fail)
 
     def fail(error: BaseException) -> None:
         session.notices.failed(error)
@@ -51,18 +53,59 @@ def run_task(
         return None
 
 
-def accept(task: Task, document: Document, result: dict[str, Any]) -> None:
+def accept(
+    background: Background,
+    task: Task,
+    document: Document,
+    result: dict[str, Any],
+    then: Callable[[], None],
+    failed: Callable[[Exception], None],
+) -> None:
     """Keep a result with its document; uint8 "labels" are shown, with "names" {value: name}."""
-    labels = result.get("labels")
-    if labels is not None:
-        values = [int(value) for value in range(1, int(labels.max(initial=0)) + 1)]
-        single = len(values) == 1
-        names = {value: task.title if single else f"{task.title} {value}" for value in values}
-        names |= result.get("names", {})
-        result = result | {"names": names}
-        objects = [
-            SegmentObject(value, name, PALETTE[(value - 1) % len(PALETTE)])
-            for value, name in names.items()
-        ]
-        document.set_ai_result(labels, objects, task.title, result.get("probability"))
-    document.results[task.name] = result
+
+    def work() -> dict[str, Any]:
+        return result if result.get("labels") is None else result | {"names": _names(task, result)}
+
+    def take(result: dict[str, Any]) -> None:
+        document.results[task.name] = result
+        if "names" in result:
+            deliver(background, document, _shown(task, result), then, failed)
+        else:
+            then()
+
+    background.run(work, take, failed)
+
+
+def deliver(
+    background: Background,
+    document: Document,
+    result: AiResult,
+    then: Callable[[], None],
+    failed: Callable[[Exception], None],
+) -> None:
+    """Make a result the AI's version: worked out off the Qt thread, taken over between strokes."""
+
+    def take(planned: Takeover) -> None:
+        if document.history.grouping or not document.take(planned):
+            deliver(background, document, result, then, failed)
+        else:
+            then()
+
+    background.run(partial(plan, document, result), take, failed)
+
+
+def _names(task: Task, result: Mapping[str, Any]) -> dict[int, str]:
+    """What the labels of a result stand for."""
+    highest = int(result["labels"].max(initial=0))
+    numbered = {value: f"{task.title} {value}" for value in range(1, highest + 1)}
+    names: dict[int, str] = {1: task.title} if highest == 1 else numbered
+    given: Mapping[int, str] = result.get("names", {})
+    return names | dict(given)
+
+
+def _shown(task: Task, result: Mapping[str, Any]) -> AiResult:
+    objects = tuple(
+        SegmentObject(value, name, PALETTE[(value - 1) % len(PALETTE)])
+        for value, name in result["names"].items()
+    )
+    return AiResult(result["labels"], objects, task.title, result.get("probability"))

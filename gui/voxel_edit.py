@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +92,14 @@ class VoxelEdit:
         index += np.arange(len(index))
         return index
 
+    def pieces(self) -> Iterator[VoxelEdit]:
+        """The same change in parts so small that what is computed of each stays in the cache."""
+        ends = np.cumsum(self.lengths, dtype=np.int64)
+        whole = range(SLAB, self.count, SLAB)
+        cuts = np.unique([0, *np.searchsorted(ends, whole, side="right"), len(ends)])
+        for first, last in pairwise(cuts):
+            yield self._chosen(slice(first, last))
+
     def reversed(self) -> VoxelEdit:
         """The edit that takes this one back."""
         return replace(self, before=self.after, after=self.before)
@@ -106,7 +115,7 @@ class VoxelEdit:
         code = before.astype(np.uint16) << 8 | np.repeat(edit.after, edit.lengths)
         return edit._of_voxels(index[valid], code[valid])
 
-    def _chosen(self, runs: NDArray[np.bool_]) -> VoxelEdit:
+    def _chosen(self, runs: NDArray[np.bool_] | slice) -> VoxelEdit:
         starts, lengths = self.starts[runs], self.lengths[runs]
         before, after = self.before[runs], self.after[runs]
         return replace(self, starts=starts, lengths=lengths, before=before, after=after)

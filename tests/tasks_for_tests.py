@@ -191,3 +191,9 @@ def measure_allocation(context: JobContext) -> tuple[int, int]:
 
 def zeros(context: JobContext, count: int) -> Array:
     return np.zeros(count, np.uint8)
+
+
+def ellipsoid(context: JobContext, shape: tuple[int, int, int], share: float) -> dict[str, Array]:
+    """Labels of a large body, such as of a whole organ in a CT."""
+    z, y, x = np.ogrid[tuple(slice(-1, 1, complex(0, n)) for n in shape)]
+    return {"labels": (z**2 + y**2 + x**2 < share).astype(np.uint8)}

@@ -371,6 +371,26 @@ def test_a_row_is_chosen_by_a_click(window: LimnWindow) -> None:
     assert window.studies.selected is first
 
 
+def test_undo_cancels_the_very_first_stroke(window: LimnWindow, picture: Path) -> None:
+    (document,) = opened(window, picture)
+    window.correction.use("brush")
+    view = window.views.active
+    glass = view.findChild(Glass)
+    first, second, third = (
+        QPoint(*map(round, view.pixel_of(place))) for place in ((10, 10), (20, 30), (30, 50))
+    )
+    QTest.mousePress(glass, LEFT, Qt.KeyboardModifier.NoModifier, first)
+    QTest.mouseMove(glass, second)
+    assert document.labels.any()
+    assert window.commands.actions["undo"].text() == "Undo Brush"
+    QTest.keyClick(glass, Qt.Key.Key_Z, CONTROL)
+    assert not document.labels.any()
+    QTest.mouseMove(glass, third)
+    QTest.mouseRelease(glass, LEFT, Qt.KeyboardModifier.NoModifier, third)
+    assert not document.labels.any()
+    assert not document.history.undo_title
+
+
 # --- undo, saving, leaving --------------------------------------------------------------------
 
 
@@ -508,7 +528,10 @@ def test_a_result_becomes_the_documents_ai_version(window: LimnWindow, tmp_path:
     window.studies.select(document)
     labels = np.zeros((32, 48), np.uint8)
     labels[4:8, 4:8], labels[20:24, 30:36] = 1, 2
-    accept(threshold_task(), document, {"labels": labels, "names": {2: "Bleeding"}})
+    result, done = {"labels": labels, "names": {2: "Bleeding"}}, list[bool]()
+    accept(window.session.background, threshold_task(), document, result,
+           lambda: done.append(True), window.notices.failed)  # fmt: skip
+    wait_until(lambda: done)
     assert [item.name for item in document.objects.values()] == ["Spots 1", "Bleeding"]
     assert document.results["spots"]["names"] == {1: "Spots 1", 2: "Bleeding"}
     np.testing.assert_array_equal(document.ai_labels, labels)
@@ -517,6 +540,9 @@ def test_a_result_becomes_the_documents_ai_version(window: LimnWindow, tmp_path:
     document.labels[0, 0] = 2
     corrected = export._corrected(export.Snapshot.of(document), document.results["spots"])
     assert corrected["labels"][0, 0] == 2
+    document.rename(2, "Bleeding, old")
+    renamed = export._corrected(export.Snapshot.of(document), document.results["spots"])
+    np.testing.assert_array_equal(renamed["labels"], corrected["labels"])
 
 
 def test_tasks_are_offered_that_suit(window: LimnWindow) -> None:
@@ -536,6 +562,42 @@ def test_the_window_answers_while_a_model_runs(window: LimnWindow, tmp_path: Pat
     window.studies.select(window.studies.add(grey()))
     image = np.random.default_rng(0).random((4096, 4096), np.float32)
     assert min(longest_gap(window, image, tmp_path / str(n)) for n in range(3)) < 0.1
+
+
+def test_the_window_answers_while_a_large_result_is_delivered(window: LimnWindow) -> None:
+    """The labels of a whole CT, shown in three views; the least of three tries."""
+    voxels = np.zeros((300, 512, 512), np.uint8)
+    series = Series(voxels, "volume", "CT", (Path("ct.nii"),), sha256="large")
+    document = window.studies.add(series)
+    window.studies.select(document)
+    window.correction.use("brush")
+    assert min(gap_of_delivery(window, document, share) for share in (0.6, 0.7, 0.8)) < 0.1
+    assert document.labels[150, 256, 256] == 1
+    document.history.undo()
+    assert window.commands.actions["undo"].text() == "Undo Spots"
+
+
+def gap_of_delivery(window: LimnWindow, document: Document, share: float) -> float:
+    """The longest time between events from the request to the last voxel, seconds."""
+    ticks: list[float] = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    delivered: list[bool] = []
+    task = threshold_task(f"{TASKS}:ellipsoid")
+    window.session.jobs.submit(
+        task.entry,
+        shape=document.shape,
+        share=share,
+        done=lambda result: accept(
+            window.session.background, task, document, result,
+            lambda: delivered.append(True), window.notices.failed,
+        ),
+    )  # fmt: skip
+    timer.start(5)
+    wait_until(lambda: delivered)
+    QTest.qWait(200)  # the panels follow a little later
+    timer.stop()
+    return float(np.diff(ticks).max())
 
 
 def longest_gap(window: LimnWindow, image: np.ndarray, flag: Path) -> float:

@@ -11,6 +11,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QProgressBar, QSpinBox
 
 from gui.parts import button
+from gui.task_runner import deliver
 from gui.theme import GRID
 from inference import memory, weights
 from plugins.retinal_vessels.task import NAME, TASK
@@ -108,8 +109,13 @@ class ModelSection(Section):
             self.model.addItem("No model is installed", None)
 
     def _done(self, work: VesselWork, started: float, result: dict[str, Any]) -> None:
+        shown = work.accept(result, perf_counter() - started)
+        then, failed = partial(self._delivered, work), partial(self._failed, work)
+        deliver(self.session.background, work.document, shown, then, failed)
+
+    def _delivered(self, work: VesselWork) -> None:
         self._jobs.pop(work.document, None)
-        work.accept(result, perf_counter() - started)
+        work.outdate()
         self.refresh()
 
     def _failed(self, work: VesselWork, error: BaseException) -> None:

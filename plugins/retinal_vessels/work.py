@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from gui.ai_result import AiResult, named
 from gui.document import SegmentObject
 from gui.history import Step
 from plugins.retinal_vessels.export import COLOR
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from plugins.retinal_vessels.zones import Disc, Kind, Vessel
 
 OBJECT = "Vessels"
+VESSELS = (SegmentObject(VESSEL, OBJECT, COLOR),)
 NEXT: dict[Kind | None, Kind | None] = {None: "artery", "artery": "vein", "vein": None}
 
 
@@ -56,8 +58,8 @@ class VesselWork:
     @property
     def object_id(self) -> int:
         """The label of the vessels, 0 if there is no such object."""
-        objects = self.document.objects.values()
-        return next((item.id for item in objects if item.name == OBJECT), 0)
+        item = named(self.document.objects.values(), OBJECT)
+        return item.id if item else 0
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -80,13 +82,13 @@ class VesselWork:
         """The name of the model that found the vessels, "" before."""
         return str(self.found.get("model", {}).get("name", ""))
 
-    def accept(self, result: Mapping[str, Any], seconds: float = 0.0) -> None:
-        """Take over what the model found; corrections made before stay."""
+    def accept(self, result: Mapping[str, Any], seconds: float = 0.0) -> AiResult:
+        """Keep what the model said; the labels that are to be delivered to the document."""
         kept = ("field_of_view", "warning", "model", "device")
         self.found = {name: result[name] for name in kept} | {"seconds": seconds}
         self.field_of_view = result["field_of_view"]
-        self._show(result["labels"], f"Find vessels ({self.model})", result["probability"])
-        self.outdate()
+        title = f"Find vessels ({self.model})"
+        return AiResult(result["labels"], VESSELS, title, result["probability"])
 
     def set_threshold(self, threshold: float, smallest: int) -> None:
         """Cut the kept probability anew; all moves of the sliders in a row are one step."""
@@ -95,7 +97,8 @@ class VesselWork:
             return
         with self.document.history.group("Threshold", "vessel threshold"):
             self._choose(replace(self.choices, threshold=threshold, smallest=smallest), "")
-            self._show(vessels(probability, threshold, smallest), "", None)
+            found = vessels(probability, threshold, smallest)
+            self.document.set_ai_result(found, VESSELS, "")
 
     def take_measurements(self, measured: Measured) -> None:
         """Show these measurements from now on."""
@@ -132,11 +135,6 @@ class VesselWork:
         if kind is not None:
             marks.append(Mark(y, x, kind))
         self._choose(replace(self.choices, marks=tuple(marks)), f"Mark {kind or 'as neither'}")
-
-    def _show(self, labels: Array, title: str, probability: Array | None) -> None:
-        self.document.set_ai_result(
-            labels, [SegmentObject(VESSEL, OBJECT, COLOR)], title, probability
-        )
 
     def _publish(self, rows: tuple[Measurement, ...] | None) -> None:
         """Leave with the document what an export writes, as `export.write` expects it."""
