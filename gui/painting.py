@@ -17,7 +17,8 @@ Align = Qt.AlignmentFlag
 TEXT = QColor("#e8edf2")
 SHADOW = QColor(0, 0, 0, 210)
 SYNTHETIC = QColor("#ffb02e")
-SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1))  # of the shadow
+SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1.5, 0), (-1.5, 0), (0, 1.5), (0, -1.5))
+"""Of the shadow, px: legible on white too."""
 
 
 def paint_text(
@@ -26,7 +27,7 @@ def paint_text(
     """Text with a shadow, legible on any picture."""
     painter.setPen(SHADOW)
     for dx, dy in SHIFTS:
-        painter.drawText(area.translated(dx * 0.8, dy * 0.8), where, text)
+        painter.drawText(area.translated(dx, dy), where, text)
     painter.setPen(color)
     painter.drawText(area, where, text)
 

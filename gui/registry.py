@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.registry import manifests
+from inference.registry import load, manifests, tasks
 
 
 def register() -> None:
@@ -14,3 +14,10 @@ def register() -> None:
         manifest = PluginManifest.from_file(path)
         if manifest.name not in manager:
             manager.register(manifest)
+
+
+def preload() -> None:
+    """Import the widgets of the tasks ahead of their use: some bring libraries that take long."""
+    for task in tasks().values():
+        if task.widget:
+            load(task.widget)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from gui.background import Background
 from gui.run_picture import RunPicture
 from gui.timeline import Timeline, frames_shown
-from inference.registry import load
+from inference.registry import command
 from inference.writing import stem
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ FORMATS = {
     "DICOM run (*.dcm)": ".dcm",
     "Folder of numbered pictures (*)": "",
 }
-WRITE_VIDEO = "plugins.images.video:write_video"
-WRITE_FRAMES = "plugins.images.write_frames:write_frames"
-WRITE_DICOM = "plugins.dicom.write_run:write_run"
+WRITE_VIDEO = "limn-images.write_video"
+WRITE_FRAMES = "limn-images.write_frames"
+WRITE_DICOM = "limn-dicom.write_run"
 
 
 class RunExport(QObject):
@@ -98,12 +98,12 @@ def named(path: Path, ending: str) -> Path:
 def write_video(picture: RunPicture, timeline: Timeline, path: Path) -> None:
     """The frames as they are shown, each for its true time; raises UserError."""
     frames = (picture.frame(index) for index in timeline.frames)
-    load(WRITE_VIDEO)(path, frames, timeline.starts)
+    command(WRITE_VIDEO)(path, frames, timeline.starts)
 
 
 def write_run(series: Series, path: Path) -> None:
     """All frames with their stored values and what is known of each; raises UserError."""
-    write = load(WRITE_DICOM if path.suffix == ".dcm" else WRITE_FRAMES)
+    write = command(WRITE_DICOM if path.suffix == ".dcm" else WRITE_FRAMES)
     write(
         path, series, series.voxels, series.frame_times, series.synthetic, series.confidence,
         str(series.details.get("model", "")),

@@ -226,7 +226,7 @@ def thumbnail(series: Series) -> QImage:
 
 
 def _line(painter: QPainter, area: QRect, where: Qt.AlignmentFlag, text: str) -> None:
-    short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
+    short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, area.width())
     painter.drawText(area, where | Qt.AlignmentFlag.AlignLeft, short)
 
 

@@ -172,6 +172,7 @@ class LimnWindow(QMainWindow):
             preload_napari()
             self._loaded.emit()
             registry.register()
+            registry.preload()
 
         threading.Thread(target=load, daemon=True, name="preload").start()
 

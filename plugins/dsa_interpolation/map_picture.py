@@ -61,7 +61,7 @@ class MapPicture:
     def legend(self) -> Legend:
         """The scale."""
         kind = self.kind
-        ends = f"{self.low:.4g} {kind.unit}", f"{self.high:.4g} {kind.unit}"
+        ends = f"{self.low:.3g} {kind.unit}", f"{self.high:.3g} {kind.unit}"
         return Legend(kind.title, kind.colors, *ends)
 
     def frame(self, index: int) -> Array:
@@ -75,7 +75,7 @@ class MapPicture:
     def value(self, index: int, y: int, x: int) -> str:
         """With its unit."""
         value = float(self.values[y, x])
-        return f"{value:.4g} {self.kind.unit}" if np.isfinite(value) else "no contrast"
+        return f"{value:.3g} {self.kind.unit}" if np.isfinite(value) else "no contrast"
 
     @cached_property
     def _colored(self) -> Array:

@@ -38,6 +38,7 @@ KINDS = (
     MapKind("area", "Area", "ln·s", TURBO, 1000, "How much passes there"),
 )
 PEAK_OPACITY = "peak"
+NARROW = 72  # px
 
 
 class MapsPage(Page):
@@ -69,8 +70,9 @@ class MapsPage(Page):
         self.low, self.high = _field("Lowest value of the scale"), _field("Highest value")
         for field in (self.low, self.high):
             field.valueChanged.connect(self._rescale)
+            field.setMinimumWidth(NARROW)
         self.fit = button("Fit", self._fit, tip="Fit the scale to the map")
-        self.scale = row(label("Scale"), self.low, label("to"), self.high, self.fit)
+        self.scale = row(self.low, label("to"), self.high, self.fit)
         return self.scale
 
     def refresh(self) -> None:

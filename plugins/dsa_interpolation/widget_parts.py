@@ -24,7 +24,7 @@ class Page(QWidget):
         super().__init__()
         self.session = session
         self.work: DsaWork | None = None
-        self.column = column(self, (0, GRID, 0, 0), GRID)
+        self.column = column(self, (0, GRID // 2, 0, 0), GRID)
 
     def show_work(self, work: DsaWork | None) -> None:
         """Show another run's work, or none."""

@@ -27,6 +27,7 @@ class CurvePlot(pg.PlotWidget):
     def __init__(self) -> None:
         super().__init__(background=None)
         self.setFixedHeight(HEIGHT)
+        self.setMinimumWidth(120)
         self.setAccessibleName("Contrast over time")
         self.setMenuEnabled(False)
         self.setMouseEnabled(x=False, y=False)
@@ -49,9 +50,7 @@ class CurvePlot(pg.PlotWidget):
             self.removeItem(line)
         seconds = np.divide(times, 1000)
         self.lines = [
-            self.plot(
-                seconds, followed.curve, pen=pg.mkPen(region.color, width=2), antialias=True
-            )
+            self.plot(seconds, followed.curve, pen=pg.mkPen(region.color, width=2), antialias=True)
             for region, followed in known
         ]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REGISTER = "plugins.dsa_interpolation.jobs:register_run"
 MOST_SHIFT = 200.0  # px
+NARROW = 72  # px: fields get narrower than they ask for, as the dock is narrow
 
 
 class SubtractionPage(Page):
@@ -52,6 +53,7 @@ class SubtractionPage(Page):
         self.switch.setEnabled(ready)
         self.switch.setChecked(ready and self.work is not None and self.work.settings.on)
         self.state.setText(self._explain())
+        self.state.setVisible(bool(self.state.text()))
         for part in self.parts:
             part.setEnabled(ready)
             part.refresh()
@@ -60,6 +62,8 @@ class SubtractionPage(Page):
         work = self.work
         if work is None:
             return "Open a run to subtract its background."
+        if work.document.series.rgb:
+            return "This run is in colour: it can be played and interpolated, not subtracted."
         if work.subtractor is None:
             return "Looking for the frames before the bolus…"
         taken = work.document.series.acquisition
@@ -83,6 +87,7 @@ class MaskPart(Page):
         self.last.setAccessibleName("Last mask frame")
         for field in (self.first, self.last):
             field.setKeyboardTracking(False)
+            field.setMinimumWidth(NARROW)
         self.first.valueChanged.connect(self._first_chosen)
         self.last.valueChanged.connect(self._last_chosen)
         here = button("Remask here", self.remask, tip="Take the shown frame as mask")
@@ -127,7 +132,7 @@ class MaskPart(Page):
 class ShiftPart(Page):
     """Where the mask lies: moved by hand, and found for each frame."""
 
-    HINT = "Arrow keys move the mask by 0.1 px, with Shift by 1 px; or drag it. Esc ends it."
+    HINT = "Arrow keys: 0.1 px, with Shift 1 px; or drag. Esc ends it."
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -142,18 +147,21 @@ class ShiftPart(Page):
         self.align = button("Align", self.run, tip="Find where the mask lies in each frame")
         self.kind = QComboBox()
         self.kind.setAccessibleName("What is aligned")
+        self.kind.setMinimumWidth(NARROW)
         self.kind.addItem("whole frame", False)
-        self.kind.addItem("parts of the frame", True)
+        self.kind.addItem("parts of it", True)
         self.cancel = button("Cancel", self.stop, name="Cancel aligning")
         self.bar = QProgressBar(textVisible=False)
         self.bar.setAccessibleName("Progress of aligning")
+        self.running = row(self.bar, self.cancel)
         self.state = quiet()
+        self.state.setMinimumHeight(2 * self.state.fontMetrics().lineSpacing())
         self.column.addWidget(heading("Pixel shift"))
         for part in (
             row(label("Right"), self.right, label("Down"), self.down),
             row(self.move_button, self.reset),
             row(self.align, self.kind),
-            row(self.bar, self.cancel),
+            self.running,
             self.state,
         ):
             self.column.addWidget(part)
@@ -170,8 +178,7 @@ class ShiftPart(Page):
         running = self.work in self._jobs
         self.align.setEnabled(not running)
         self.kind.setEnabled(not running)
-        self.cancel.setVisible(running)
-        self.bar.setVisible(running)
+        self.running.setVisible(running)
         self._tell()
 
     def run(self) -> None:
@@ -290,6 +297,7 @@ class LookPart(Page):
 def _pixels(name: str) -> QDoubleSpinBox:
     made = QDoubleSpinBox(minimum=-MOST_SHIFT, maximum=MOST_SHIFT, singleStep=0.1, decimals=1)
     made.setAccessibleName(name)
+    made.setMinimumWidth(NARROW)
     made.setSuffix(" px")
     made.setKeyboardTracking(False)
     return made
