@@ -9,6 +9,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QMessageBox
 
 from gui.layout import DISCLAIMER
+from gui.studies import series_title
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -55,10 +56,12 @@ class Dialogs:
 
     def may_lose(self, *documents: Document) -> bool:
         """Ask whether what was drawn may be given up."""
+        hidden = self._window.settings.now.hide_patient_names
+        name = series_title(documents[0].series, hidden)
         answer = QMessageBox.question(
             self._window,
             "Unsaved work",
-            f"What was drawn on {documents[0].series.path.name} was not exported. Close anyway?"
+            f"What was drawn on {name} was not exported. Close anyway?"
             if len(documents) == 1
             else f"What was drawn on {len(documents)} series was not exported. Close anyway?",
         )

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import traceback
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from psygnal import EmitLoopError
@@ -35,7 +36,24 @@ log = logging.getLogger(__name__)
 
 Level = Literal["info", "warning", "error"]
 SHOWN_MS = {"info": 6_000, "warning": 12_000, "error": 0}  # 0: until dismissed
+LEVELS: tuple[Level, ...] = ("info", "warning", "error")
 LIMIT = 4  # toasts at a time
+KEPT = 200  # notices on the list
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice, and how often it was given."""
+
+    sentence: str
+    details: str
+    level: Level
+    times: int = 1
+
+    @property
+    def title(self) -> str:
+        """The sentence, and how often it was said."""
+        return self.sentence if self.times == 1 else f"{self.sentence}  ({self.times} times)"
 
 
 class Notices(QObject):
@@ -46,7 +64,12 @@ class Notices(QObject):
     def __init__(self, host: QWidget) -> None:
         super().__init__(host)
         self._host = host
+        self.all: list[Told] = []  # the latest last
         self.toasts: list[Toast] = []
+        self._unseen = 0  # notices whose toasts made room for others
+        self.more = button("", self.show_all, "more", tip="All notices since the start")
+        self.more.setParent(host)
+        self.more.hide()
         self._told.connect(self._show)
         host.installEventFilter(self)
 
@@ -71,18 +94,41 @@ class Notices(QObject):
             self._arrange()
         return super().eventFilter(watched, event)
 
+    def show_all(self) -> None:
+        """List every notice since the start."""
+        from gui.notice_list import NoticeList
+
+        self._unseen = 0
+        self._arrange()
+        NoticeList(self.all, self._host).open()
+
     def _show(self, sentence: str, details: str, level: Level) -> None:
-        for same in [t for t in self.toasts if t.sentence == sentence]:
+        told = self._kept(Told(sentence, details, level))
+        for same in [t for t in self.toasts if t.told.sentence == sentence]:
             same.dismiss()
         while len(self.toasts) >= LIMIT:
-            self.toasts[0].dismiss()
-        toast = Toast(sentence, details, level, self._host)
+            least = min(self.toasts, key=lambda toast: LEVELS.index(toast.told.level))
+            least.dismiss()  # the oldest of the least important
+            self._unseen += 1
+        toast = Toast(told, self._host)
         toast.dismissed.connect(self._gone)
         self.toasts.append(toast)
         self._arrange()
 
+    def _kept(self, told: Told) -> Told:
+        """Put a notice on the list; one that is given again goes to its end and is counted."""
+        for before in self.all:
+            if (before.sentence, before.level) == (told.sentence, told.level):
+                told = replace(told, times=before.times + 1)
+                self.all.remove(before)
+                break
+        self.all = [*self.all, told][-KEPT:]
+        return told
+
     def _gone(self, toast: Toast) -> None:
         self.toasts.remove(toast)
+        if not self.toasts:
+            self._unseen = 0
         self._arrange()
 
     def _arrange(self) -> None:
@@ -90,9 +136,20 @@ class Notices(QObject):
         for toast in reversed(self.toasts):
             toast.adjustSize()
             bottom -= toast.height() + GRID
-            toast.move((self._host.width() - toast.width()) // 2, bottom)
-            toast.show()
-            toast.raise_()
+            _raise(toast, self._host, bottom)
+        self.more.setVisible(bool(self._unseen))
+        if self._unseen:
+            plural = "s" if self._unseen > 1 else ""
+            self.more.setText(f"{self._unseen} earlier notice{plural}…")
+            self.more.adjustSize()
+            _raise(self.more, self._host, bottom - self.more.height() - GRID)
+
+
+def _raise(part: QWidget, host: QWidget, top: int) -> None:
+    """Show a part over the middle of the window."""
+    part.move((host.width() - part.width()) // 2, top)
+    part.show()
+    part.raise_()
 
 
 class Toast(QFrame):
@@ -100,27 +157,27 @@ class Toast(QFrame):
 
     dismissed = Signal(object)
 
-    def __init__(self, sentence: str, details: str, level: Level, host: QWidget) -> None:
+    def __init__(self, told: Told, host: QWidget) -> None:
         super().__init__(host)
-        self.sentence, self.details = sentence, details
+        self.told, self.sentence, self.details = told, told.sentence, told.details
         self.setObjectName("toast")
-        self.setProperty("level", level)
+        self.setProperty("level", told.level)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedWidth(min(560, max(host.width() - 4 * GRID, 200)))
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID, GRID, GRID, GRID)
-        text = label(sentence, wrap=True)
+        text = label(told.title, wrap=True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(text, 1)
-        if details:
+        if told.details:
             row.addWidget(button("Details…", self._show_details))
         cross = QToolButton()
         cross.setText("✕")
         cross.setAccessibleName("Dismiss")
         cross.clicked.connect(self.dismiss)
         row.addWidget(cross)
-        if SHOWN_MS[level]:
-            QTimer.singleShot(SHOWN_MS[level], self, self.dismiss)
+        if SHOWN_MS[told.level]:
+            QTimer.singleShot(SHOWN_MS[told.level], self, self.dismiss)
 
     def dismiss(self) -> None:
         """Take the toast away."""
@@ -170,4 +227,5 @@ def install(notices: Notices) -> None:
 
 
 def _log_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
-    log.warning("Qt %s: %s", kind.name, message)
+    """Not the message itself: it may quote the path of a file."""
+    log.warning("Qt %s in %s", kind.name, context.category)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from gui.studies import path_title, without_path
+from inference.errors import UserError
 from inference.resources import resource_path
 
 if TYPE_CHECKING:
@@ -52,10 +54,10 @@ class Opening(QObject):
             whole = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (links stay links)
             self._reader.submit(
                 READ,
-                title=f"Opening {whole.name}",
+                title=f"Opening {path_title(whole, self._hidden)}",
                 path=str(whole),
                 done=partial(self._opened, whole, number == 0),
-                failed=self._notices.failed,
+                failed=partial(self._failed, whole),
             )
 
     def ask_files(self) -> None:
@@ -87,12 +89,23 @@ class Opening(QObject):
             self._settings.remember(path)
         self.opened.emit(documents)
 
+    def _failed(self, path: Path, error: BaseException) -> None:
+        if isinstance(error, UserError):
+            error = UserError(without_path(str(error), path, self._hidden))
+        self._notices.failed(error)
+
+    @property
+    def _hidden(self) -> bool:
+        return self._settings.now.hide_patient_names
+
     def _warn(self, path: Path, found: Iterable[Series]) -> None:
         warnings = list(dict.fromkeys(line for series in found for line in series.warnings))
+        warnings = [without_path(line, path, self._hidden) for line in warnings]
+        name = path_title(path, self._hidden)
         if len(warnings) == 1:
-            self._notices.tell(f"{path.name}: {warnings[0]}", level="warning")
+            self._notices.tell(f"{name}: {warnings[0]}", level="warning")
         elif warnings:
-            sentence = f"{path.name} was opened with {len(warnings)} warnings."
+            sentence = f"{name} was opened with {len(warnings)} warnings."
             self._notices.tell(sentence, "\n\n".join(warnings), "warning")
 
     def _last_folder(self) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from gui.background import Background
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gui.jobs import Jobs
     from gui.notices import Notices
     from gui.settings import SettingsFile
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 class Session:
     """The open studies, the worker, the settings, the way to tell the user, and the views.
 
-    `background` computes what follows a result and takes longer than a blink.
+    `export` asks where to and saves the selected document; `background` computes what follows a
+    result and takes longer than a blink.
     """
 
     studies: Studies
@@ -27,4 +30,5 @@ class Session:
     settings: SettingsFile
     notices: Notices
     views: Views
+    export: Callable[[], None]
     background: Background = field(default_factory=Background)

@@ -45,10 +45,12 @@ class SettingsFile:
     """The settings in force; every change is saved at once and announced."""
 
     changed = Signal(Settings, Settings)  # new, old
+    failed = Signal(str)  # a sentence: they could not be saved
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or config_folder() / "settings.json"
-        self.problem = ""
+        self.problem = ""  # a sentence: they could not be read
+        self._unsaved = False
         self.now = self._load()
 
     def change(self, **values: object) -> None:
@@ -68,12 +70,13 @@ class SettingsFile:
     def _load(self) -> Settings:
         try:
             return Settings.model_validate(_read(self.path))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.warning("settings could not be read: %s", logs.stack(error))
             self.problem = f"The settings in {self.path} could not be read, so defaults are used."
             return Settings()
 
     def _save(self) -> None:
+        """Told once: what cannot be written now cannot be at the next change either."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self.path.with_suffix(".new")
@@ -81,7 +84,11 @@ class SettingsFile:
             draft.replace(self.path)
         except OSError as error:
             log.warning("settings could not be saved: %s", logs.stack(error))
-            self.problem = f"The settings could not be saved to {self.path}."
+            if not self._unsaved:
+                self._unsaved = True
+                self.failed.emit(
+                    f"The settings cannot be saved to {self.path}: they hold until you close Limn."
+                )
 
 
 def _read(path: Path) -> object:

@@ -17,12 +17,11 @@ from qtpy.QtWidgets import (
     QTableWidget,
     QTableWidgetItem,
     QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 
-from gui.actions import Action, conflicts
-from gui.parts import button, label, panel
+from gui.actions import Action, conflicts, sequences
+from gui.parts import button, column, label, panel
 from gui.theme import GRID
 
 if TYPE_CHECKING:
@@ -51,15 +50,15 @@ class SettingsDialog(QDialog):
         self.setWindowTitle("Settings")
         self.resize(560, 560)
         self._settings = settings
-        column = QVBoxLayout(self)
+        page = column(self, (GRID, GRID, GRID, GRID), GRID)
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.tabBar().setDrawBase(False)
         tabs.addTab(self._general([device.name for device in devices]), "General")
         self.keys = KeysPage(settings, table)
         tabs.addTab(self.keys, "Keys")
-        column.addWidget(tabs)
-        column.addWidget(button("Close", self.close), 0, Qt.AlignmentFlag.AlignRight)
+        page.addWidget(tabs)
+        page.addWidget(button("Close", self.close), 0, Qt.AlignmentFlag.AlignRight)
 
     def _general(self, devices: Sequence[str]) -> QWidget:
         page = panel()
@@ -71,7 +70,8 @@ class SettingsDialog(QDialog):
         self.look = self._choice("theme", LOOKS)
         form.addRow("Look", self.look)
         form.addRow("Models run on", self._choice("device", present))
-        form.addRow("Privacy", self._switch("hide_patient_names", "Hide the names of patients"))
+        hide = self._switch("hide_patient_names", "Hide the names of patients and of files")
+        form.addRow("Privacy", hide)
         form.addRow("", self._switch("remember_recent", "Remember what was opened last"))
         return page
 
@@ -103,9 +103,8 @@ class KeysPage(QWidget):
         super().__init__()
         self.setObjectName("panel")
         self._settings, self._entries = settings, tuple(table)
-        self.edits: dict[str, QKeySequenceEdit] = {}
-        column = QVBoxLayout(self)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
+        self.edits: dict[str, list[QKeySequenceEdit]] = {}  # by action, in the order of its keys
+        page = column(self, (GRID, GRID, GRID, GRID), GRID)
         self.rows = QTableWidget(len(self._entries), 2)
         self.rows.setHorizontalHeaderLabels(["Command", "Key"])
         self.rows.verticalHeader().hide()
@@ -116,9 +115,9 @@ class KeysPage(QWidget):
         self.rows.setColumnWidth(1, 200)
         for number, entry in enumerate(self._entries):
             self._add(number, entry)
-        column.addWidget(self.rows)
+        page.addWidget(self.rows)
         self.warning = label("", "warning", wrap=True)
-        column.addWidget(self.warning)
+        page.addWidget(self.warning)
         self._warn()
 
     def _add(self, number: int, entry: Action) -> None:
@@ -126,24 +125,36 @@ class KeysPage(QWidget):
         item = QTableWidgetItem(f"{where}:  {entry.title.rstrip('…')}")
         item.setFlags(Qt.ItemFlag.ItemIsEnabled)
         self.rows.setItem(number, 0, item)
-        keys = self._settings.now.shortcuts.get(entry.id, entry.shortcut)
-        edit = QKeySequenceEdit(QKeySequence(keys.split(" | ")[0]))
+        keys = sequences(entry, self._settings.now.shortcuts)
+        count = max(len(keys), len(sequences(entry, {})), 1)
+        self.edits[entry.id] = [
+            self._edit(entry, place, key)
+            for place, key in enumerate((*keys, *("",) * (count - len(keys))), 1)
+        ]
+        cell = QWidget()
+        fields = column(cell, (0, 0, 0, 0), GRID // 2)
+        for edit in self.edits[entry.id]:
+            fields.addWidget(edit)
+        self.rows.setCellWidget(number, 1, cell)
+        self.rows.setRowHeight(number, count * 4 * GRID)
+
+    def _edit(self, entry: Action, place: int, key: str) -> QKeySequenceEdit:
+        edit = QKeySequenceEdit(QKeySequence(key))
         edit.setMaximumSequenceLength(1)
         edit.setClearButtonEnabled(True)
-        edit.setAccessibleName(f"Key of {entry.title}")
-        edit.editingFinished.connect(lambda: self._edited(entry, edit))
-        self.edits[entry.id] = edit
-        self.rows.setCellWidget(number, 1, edit)
-        self.rows.setRowHeight(number, 4 * GRID)
+        edit.setAccessibleName(f"Key {place} of {entry.title}" if place > 1
+                               else f"Key of {entry.title}")  # fmt: skip
+        edit.editingFinished.connect(lambda: self._edited(entry))
+        return edit
 
-    def _edited(self, entry: Action, edit: QKeySequenceEdit) -> None:
-        """Keep the key if it is not the first of the action's own."""
-        key = edit.keySequence().toString()
+    def _edited(self, entry: Action) -> None:
+        """Keep all keys of an action, unless they are its own."""
+        keys = [edit.keySequence().toString() for edit in self.edits[entry.id]]
+        kept = [key for key in keys if key]
         chosen = dict(self._settings.now.shortcuts)
-        own = QKeySequence(entry.shortcut.split(" | ")[0]).toString()
         chosen.pop(entry.id, None)
-        if key != own:
-            chosen[entry.id] = key
+        if kept != [QKeySequence(key).toString() for key in sequences(entry, {})]:
+            chosen[entry.id] = " | ".join(kept)
         self._settings.change(shortcuts=chosen)
         self._warn()
 

@@ -20,7 +20,8 @@ INTERPOLATED = "(interpolated)"
 def caption(series: Series, names_hidden: bool) -> list[str]:
     """Patient, unless unknown, and series."""
     known = series.identity.patient_name or series.identity.patient_id
-    return [*([patient_title(series, names_hidden)] if known else []), series_title(series)]
+    patient = [patient_title(series, names_hidden)] if known else []
+    return [*patient, series_title(series, names_hidden)]
 
 
 def facts(series: Series, plane: Plane, display: Display) -> list[str]:

@@ -25,7 +25,7 @@ def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
     """Run the application, or only save a picture of it; the exit code."""
     from inference import logs
 
-    logs.start("window")
+    log = logs.start("window")
     if not _has_display():
         sys.stderr.write(f"{NO_DISPLAY}\n")
         return 1
@@ -34,6 +34,8 @@ def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
     app.setStyle("Fusion")
     window = LimnWindow()
     notices.install(window.notices)
+    if log is None:
+        window.notices.tell(f"No log can be written to {logs.folder()}.", level="warning")
     window.show()
     window.opening.open(paths)
     if screenshot:

@@ -10,6 +10,7 @@ from gui.document import Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from inference.series import Series
 
@@ -66,21 +67,34 @@ def patient_title(series: Series, hidden: bool) -> str:
     return " · ".join(filter(None, (name, identity.patient_id)))
 
 
-def study_title(series: Series) -> str:
-    """How the study is called: its description and date, else the folder."""
+def study_title(series: Series, hidden: bool = False) -> str:
+    """How the study is called: its description and date, else the folder unless hidden."""
     identity = series.identity
     date = identity.study_date
     readable = f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else date
-    return " · ".join(filter(None, (identity.study_description, readable))) or (
-        series.path.parent.name or "Files"
-    )
+    folder = "" if hidden else series.path.parent.name
+    return " · ".join(filter(None, (identity.study_description, readable))) or folder or "Files"
 
 
-def series_title(series: Series) -> str:
-    """How the series is called: its description, else the file."""
+def series_title(series: Series, hidden: bool = False) -> str:
+    """How the series is called: its description, else the file, or its kind if that is hidden."""
     identity = series.identity
     numbered = f"{identity.series_number}  " if identity.series_number else ""
-    return numbered + (identity.series_description or series.path.name)
+    plain = series.kind.capitalize() if hidden else series.path.name
+    return numbered + (identity.series_description or plain)
+
+
+def path_title(path: Path, hidden: bool) -> str:
+    """How a file or folder is called, as its name may tell who the patient is."""
+    return "the file" if hidden else path.name
+
+
+def without_path(text: str, path: Path, hidden: bool) -> str:
+    """A sentence about a file, without its name if that is hidden."""
+    if not hidden:
+        return text
+    text = text.replace(str(path), "the file").replace(path.name, "the file")
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def series_facts(series: Series) -> str:

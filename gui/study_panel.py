@@ -92,16 +92,21 @@ class StudyPanel(QWidget):
         self._items[document] = item
         series = document.series
         item.setData(0, DOCUMENT, document)
-        item.setText(0, series_title(series))
         item.setData(0, FACTS, series_facts(series))
         item.setData(0, WARNINGS, "\n\n".join(series.warnings))
-        item.setToolTip(0, "\n\n".join((series.path.name, *series.warnings)))
+        self._name(item, series)
         self._group(series).addChild(item)
         self.tree.expandAll()
         self._painter.submit(self._paint, document)
 
+    def _name(self, item: QTreeWidgetItem, series: Series) -> None:
+        """Call a series by names that may be shown."""
+        item.setText(0, series_title(series, self._hidden))
+        names = [] if self._hidden else [series.path.name]
+        item.setToolTip(0, "\n\n".join((*names, *series.warnings)))
+
     def _group(self, series: Series) -> QTreeWidgetItem:
-        title = f"{patient_title(series, self._hidden)}\n{study_title(series)}"
+        title = f"{patient_title(series, self._hidden)}\n{study_title(series, self._hidden)}"
         key = f"{series.identity.patient_id}\n{series.identity.study_uid}\n{title}"
         for number in range(self.tree.topLevelItemCount()):
             group = self.tree.topLevelItem(number)
@@ -119,6 +124,7 @@ class StudyPanel(QWidget):
             _detach(item)
         self.tree.clear()
         for document, item in self._items.items():
+            self._name(item, document.series)
             self._group(document.series).addChild(item)
         self.tree.expandAll()
         self.tree.blockSignals(False)

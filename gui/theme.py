@@ -130,6 +130,7 @@ QPushButton#back { text-align: left; border: 0; border-bottom: 1px solid $line; 
   padding: 8px; font-weight: 600; background: $panel; }
 QPushButton#recent { text-align: left; border: 0; background: transparent; padding: 4px; }
 QPushButton#back:hover, QPushButton#recent:hover { background: $selected; }
+QPushButton#more { padding: 3px 12px; min-height: 14px; border-radius: 10px; }
 QPushButton#small { padding: 1px 8px; min-height: 14px; }
 QCheckBox::indicator, QRadioButton::indicator, QTreeView::indicator { width: 13px; height: 13px;
   border: 1px solid $quiet; border-radius: 3px; background: $window; }

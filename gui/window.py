@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QByteArray, QTimer, Signal
@@ -140,6 +141,7 @@ class LimnWindow(QMainWindow):
         self.studies.added.connect(self._added)
         self.studies.removed.connect(self._removed)
         self.settings.changed.connect(self._apply)
+        self.settings.failed.connect(partial(self.notices.tell, level="warning"))
         self.study_panel.close_asked.connect(self.close_document)
         self.job_bar.follow(self.reader)
         for signal in (self.views.mode_changed, self.views.tool_changed, self.views.shown,
@@ -181,7 +183,9 @@ class LimnWindow(QMainWindow):
         self.job_bar.follow(jobs)
         jobs.state_changed.connect(self._show_worker)
         self._show_worker(jobs.state)
-        self.session = Session(self.studies, jobs, self.settings, self.notices, self.views)
+        self.session = Session(
+            self.studies, jobs, self.settings, self.notices, self.views, self.export.ask
+        )
         self.task_panel.start(self.session)
         self.is_ready = True
         self._selected(self.studies.selected)
@@ -235,7 +239,8 @@ class LimnWindow(QMainWindow):
         if old is None or now.hide_patient_names != old.hide_patient_names:
             self.study_panel.hide_names(now.hide_patient_names)
             self.views.hide_names(now.hide_patient_names)
-        if old is None or now.recent != old.recent:
+            self._list_recent()
+        elif now.recent != old.recent:
             self._list_recent()
 
     def _dress(self, name: str) -> None:
@@ -248,8 +253,9 @@ class LimnWindow(QMainWindow):
 
     def _list_recent(self) -> None:
         self._recent_menu.clear()
-        actions = []
-        for path in self.settings.now.recent:
+        actions: list[QAction] = []
+        now = self.settings.now
+        for path in () if now.hide_patient_names else now.recent:  # a name may tell the patient
             action = QAction(path.name, self._recent_menu)
             action.setToolTip(str(path))
             action.triggered.connect(lambda _=False, path=path: self.opening.open([path]))

@@ -28,14 +28,20 @@ class _CrashLog(RotatingFileHandler):
         return stream
 
 
-def start(role: str) -> Path:
-    """Log this process to <user log folder>/<role>.log; role: window, inference, reader, cli."""
+def start(role: str) -> Path | None:
+    """Log this process to <user log folder>/<role>.log; role: window, inference, reader, cli.
+
+    None if nothing can be written there: the process goes on without a log.
+    """
     for name in ("stdout", "stderr"):  # None in a windowed program: libraries that print would fail
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (as long as the process)
     path = folder() / f"{role}.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = _CrashLog(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _CrashLog(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
+    except OSError:
+        return None
     handler.setFormatter(logging.Formatter(FORMAT))
     for package in OURS:
         logger = logging.getLogger(package)

@@ -49,7 +49,7 @@ def read(path: Path) -> list[Series]:
 
 def read_job(context: Any, path: str) -> list[Series]:
     """`read` as a job of the reader process, where a decoder may abort without harm."""
-    context.progress(0, 1, f"Reading {Path(path).name}")
+    context.progress(0, 1, "Reading")  # not whose: the name may be hidden
     return read(Path(path))
 
 

@@ -63,7 +63,7 @@ def test_a_changed_key_works_at_once(window: LimnWindow) -> None:
 def test_keys_are_edited_in_the_settings(window: LimnWindow) -> None:
     window.dialogs.settings()
     dialog = _dialog(window, "SettingsDialog")
-    edit = dialog.keys.edits["fit"]
+    (edit,) = dialog.keys.edits["fit"]
     edit.setKeySequence(QKeySequence("Ctrl+O"))
     edit.editingFinished.emit()
     assert window.settings.now.shortcuts == {"fit": "Ctrl+O"}
@@ -72,6 +72,22 @@ def test_keys_are_edited_in_the_settings(window: LimnWindow) -> None:
     edit.editingFinished.emit()
     assert window.settings.now.shortcuts == {}
     assert dialog.keys.warning.text() == ""
+    dialog.close()
+
+
+def test_every_key_of_a_command_is_edited(window: LimnWindow) -> None:
+    """Redo has two: to change one leaves the other."""
+    window.dialogs.settings()
+    dialog = _dialog(window, "SettingsDialog")
+    first, second = dialog.keys.edits["redo"]
+    assert second.keySequence() == QKeySequence("Ctrl+Y")
+    second.setKeySequence(QKeySequence("F6"))
+    second.editingFinished.emit()
+    keys = [QKeySequence("Ctrl+Shift+Z"), QKeySequence("F6")]
+    assert window.commands.actions["redo"].shortcuts() == keys
+    first.clear()
+    first.editingFinished.emit()
+    assert window.commands.actions["redo"].shortcuts() == keys[1:]
     dialog.close()
 
 

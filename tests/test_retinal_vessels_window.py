@@ -13,7 +13,7 @@ from conftest import wait_until
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QScrollArea
 
 from gui.glass import Glass
 
@@ -164,6 +164,30 @@ def test_from_file_to_corrected_measured_exported_result(
     assert (window.studies.selected.image == saved).all()
 
 
+def test_vessels_under_another_name_are_still_measured_and_exported(
+    window: LimnWindow, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, widget = opened(window, photograph)
+    assert not widget.measurements.export_button.isVisible()
+    find_vessels(widget, document)
+    first = measured(widget)
+    (item,) = document.objects.values()
+    document.rename(item.id, "Vascular tree")
+    assert measured(widget) == first
+    key(window, Qt.Key.Key_B)
+    drag(window, (150, 100), (150, 130), (150, 160))
+    assert measured(widget)["vessel_density"] > first["vessel_density"]
+    QTest.keyClick(widget.threshold.slider, Qt.Key.Key_Left)
+    assert [item.name for item in document.objects.values()] == ["Vascular tree"]
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    area = window.task_panel.pages["retinal_vessels"].findChild(QScrollArea)
+    area.ensureWidgetVisible(widget.measurements.export_button)
+    QTest.mouseClick(widget.measurements.export_button, LEFT)
+    wait_until(lambda: (tmp_path / "eye.json").exists())
+    saved = np.asarray(Image.open(tmp_path / "eye_vessels.png"))
+    assert ((saved == 255) == (document.labels > 0)).all()
+
+
 def test_cancel_leaves_the_image_as_it_was_and_it_can_run_again(
     window: LimnWindow, large_photograph: Path
 ) -> None:
@@ -216,6 +240,13 @@ def test_disc_arteries_and_veins_give_avr(window: LimnWindow, photograph: Path) 
     found = measured(widget)
     assert found["vessel_density_zone_b"] > 0
     assert "crae" not in found
+    rings = {ring.text: np.ptp([y for y, _ in ring.positions]) / 2 / disc.radius
+             for ring in window.views.outlines}  # fmt: skip
+    assert rings == pytest.approx({"": 1, "Zones B, C": 2, "Zone B": 3, "Zone C": 5}, rel=0.01)
+    key(window, Qt.Key.Key_Z, CONTROL)
+    assert not window.views.outlines
+    key(window, Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
+    assert len(window.views.outlines) == 4
 
     QTest.mouseClick(widget.marks.vessel_button, LEFT)
     points = vessel_points(document, disc, 2)

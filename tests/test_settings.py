@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import ast
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import ROOT
 from pydantic import ValidationError
 
 from gui.settings import RECENT_LIMIT, Settings, SettingsFile
@@ -44,6 +49,60 @@ def test_a_broken_file_gives_defaults_and_a_sentence(tmp_path: Path, content: st
     file = SettingsFile(path)
     assert file.now == Settings()
     assert "settings.json" in file.problem
+
+
+def test_settings_that_cannot_be_saved_hold_and_are_told_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    file = SettingsFile(tmp_path / "file" / "settings.json")
+    told: list[str] = []
+    file.failed.connect(told.append)
+    file.change(theme="light")
+    file.change(theme="dark")
+    file.change(theme="contrast")
+    assert file.now.theme == "contrast"
+    (sentence,) = told
+    assert "cannot be saved" in sentence
+
+
+@pytest.mark.parametrize("broken", ["settings", "settings folder", "home", "logs"])
+def test_the_window_starts_without_a_place_of_its_own(tmp_path: Path, broken: str) -> None:
+    """In a new process, with a file in the way where even root could not write."""
+    wall = tmp_path / "wall"
+    wall.write_text("in the way")
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "settings.json").write_text("{" if broken == "settings" else "{}")
+    places = {"LIMN_CONFIG_DIR": str(config), "XDG_STATE_HOME": str(tmp_path)} | {
+        "settings": {},
+        "settings folder": {"LIMN_CONFIG_DIR": str(wall / "config")},
+        "home": {"HOME": str(wall / "home"), "LIMN_CONFIG_DIR": "", "XDG_STATE_HOME": ""},
+        "logs": {"XDG_STATE_HOME": str(wall)},
+    }[broken]
+    code = (
+        "from qtpy.QtCore import QTimer; from gui import start\n"
+        "def ready(window):\n"
+        "    window.settings.change(theme='light')\n"
+        "    print([told.sentence for told in window.notices.all])\n"
+        "    window.close()\n"
+        "def look():\n"
+        "    from qtpy.QtWidgets import QApplication\n"
+        "    shown = [w for w in QApplication.topLevelWidgets() if getattr(w, 'is_ready', False)]\n"
+        "    ready(shown[0]) if shown else QTimer.singleShot(50, look)\n"
+        "start.QApplication = type('A', (start.QApplication,), {'exec': lambda self: ("
+        "QTimer.singleShot(0, look), super(type(self), self).exec())[1]})\n"
+        "raise SystemExit(start.main([]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | places,
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert "Traceback" not in answer.stderr
+    words = {"settings": ["could not be read"], "settings folder": ["cannot be saved"],
+             "home": ["No log", "cannot be saved"], "logs": ["No log can be written"]}  # fmt: skip
+    sentences = ast.literal_eval(answer.stdout.splitlines()[-1])
+    assert len(sentences) == len(words[broken])
+    assert all(word in line for word, line in zip(words[broken], sentences, strict=True))
 
 
 def test_what_a_newer_version_wrote_is_ignored(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from qtpy.QtWidgets import (
 from gui import export, notices, registry
 from gui.glass import Glass
 from gui.layout import DISCLAIMER
+from gui.notice_list import NoticeList
 from gui.studies import patient_title, series_facts, series_title, study_title
 from gui.study_panel import thumbnail
 from gui.task_form import TaskForm
@@ -655,6 +656,29 @@ def test_notices_are_few_and_can_be_dismissed(window: LimnWindow) -> None:
     assert told(window) == [f"Number {number}" for number in range(5, 9)]
     window.notices.toasts[0].dismiss()
     assert len(told(window)) == 3
+
+
+def test_notices_that_made_room_for_others_are_listed(window: LimnWindow) -> None:
+    window.notices.all.clear()
+    window.notices.tell("The disk is full.", "Details of the disk", level="error")
+    for number in range(6):
+        window.notices.tell(f"Saved {number}")
+    window.notices.tell("Saved 5")
+    assert told(window) == ["The disk is full.", "Saved 3", "Saved 4", "Saved 5"]
+    assert "5 (2 times)" in " ".join(window.notices.toasts[-1].told.title.split())
+    assert window.notices.more.isVisible()
+    assert window.notices.more.text() == "3 earlier notices…"
+    QTest.mouseClick(window.notices.more, LEFT)
+    dialog = window.findChild(NoticeList)
+    titles = [dialog.rows.item(row).text() for row in range(dialog.rows.count())]
+    assert titles == [
+        "Saved 5  (2 times)", "Saved 4", "Saved 3", "Saved 2", "Saved 1", "Saved 0",
+        "The disk is full.",
+    ]  # fmt: skip
+    QTest.keyClick(dialog.rows, Qt.Key.Key_End)
+    assert dialog.details.toPlainText() == "Details of the disk"
+    dialog.close()
+    assert not window.notices.more.isVisible()
 
 
 @pytest.mark.parametrize("name", THEMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
+from gui.tool import Outline
 from inference.errors import UserError
 from plugins.retinal_vessels.zones import ZONES, Disc
 
@@ -69,9 +70,10 @@ class ClickTool:
     """Gives the place of each click."""
 
     radius = 0.0
+    path: Sequence[Position] = ()
 
-    def __init__(self, clicked: Callable[[Position], None], path: Sequence[Position]) -> None:
-        self._clicked, self.path = clicked, path
+    def __init__(self, clicked: Callable[[Position], None]) -> None:
+        self._clicked = clicked
 
     def press(self, pointer: Pointer) -> None:
         """Give the place."""
@@ -95,6 +97,8 @@ def outline(disc: Disc, radii: float = 1.0) -> list[Position]:
     return [(disc.y + radius * sin(a), disc.x + radius * cos(a)) for a in angles]
 
 
-def rings(disc: Disc) -> list[Position]:
-    """The disc's margin and both edges of zone B, joined by a spoke, (y, x) px."""
-    return [place for radii in (1.0, *ZONES["B"]) for place in outline(disc, radii)]
+def zone_outlines(disc: Disc, color: str) -> list[Outline]:
+    """The disc's margin, where zones B and C begin, and where each of them ends."""
+    begin, end_b, end_c = ZONES["B"][0], ZONES["B"][1], ZONES["C"][1]
+    texts = {1.0: "", begin: "Zones B, C", end_b: "Zone B", end_c: "Zone C"}
+    return [Outline(tuple(outline(disc, radii)), color, text) for radii, text in texts.items()]

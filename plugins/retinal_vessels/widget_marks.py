@@ -9,7 +9,7 @@ import numpy as np
 
 from gui.parts import button
 from gui.tool import Mark
-from plugins.retinal_vessels.tools import CircleTool, ClickTool, rings
+from plugins.retinal_vessels.tools import CircleTool, ClickTool, zone_outlines
 from plugins.retinal_vessels.widget_parts import Legend, Section, quiet, row, slider, switch
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gui.session import Session
     from gui.tool import Tool
     from inference.series import Array
-    from plugins.retinal_vessels.work import VesselWork
+    from plugins.retinal_vessels.work import Choices, VesselWork
     from plugins.retinal_vessels.zones import Disc
 
 EXPLAIN = "plugins.retinal_vessels.task:explain"
@@ -52,15 +52,17 @@ class MarkSection(Section):
         choices = self.work.choices if self.work else None
         self.vessel_button.setEnabled(choices is not None and choices.disc is not None)
         self.clear_button.setEnabled(bool(choices and (choices.disc or choices.marks)))
-        self.session.views.set_marks(self._marks())
+        if choices is not None:
+            disc = choices.disc
+            self.session.views.set_marks(self._marks(choices))
+            self.session.views.set_outlines(zone_outlines(disc, DISC_COLOR) if disc else ())
 
-    def _marks(self) -> list[Mark]:
-        if self.work is None:
-            return []
-        disc = self.work.choices.disc
+    def _marks(self, choices: Choices) -> list[Mark]:
+        disc = choices.disc
         shown = [Mark((disc.y, disc.x), DISC_COLOR, "Disc")] if disc else []
-        widths = {vessel.mark: vessel.width for vessel in self.work.vessels}
-        for index, mark in enumerate(self.work.choices.marks):
+        vessels = self.work.vessels if self.work else ()
+        widths = {vessel.mark: vessel.width for vessel in vessels}
+        for index, mark in enumerate(choices.marks):
             width = widths.get(index, float("nan"))
             text = (
                 f"{mark.kind}, {width:.1f} px"
@@ -75,8 +77,7 @@ class MarkSection(Section):
 
     def _mark_vessels(self, wanted: bool) -> None:
         disc = self.work.choices.disc if self.work else None
-        chosen = wanted and disc is not None
-        self._use(ClickTool(self._vessel_clicked, rings(disc)) if chosen and disc else None)
+        self._use(ClickTool(self._vessel_clicked) if wanted and disc else None)
 
     def _use(self, tool: Tool | None) -> None:
         self._tool = tool

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 
+from gui.parts import button
 from inference.messages import Priority
 from plugins.retinal_vessels.export import pixel_spacing
 from plugins.retinal_vessels.widget_parts import MeasurementTable, Section, quiet
@@ -28,8 +29,10 @@ class MeasurementSection(Section):
         super().__init__(session, "Measurements")
         self.table = MeasurementTable()
         self.units = quiet()
+        self.export_button = button("Export…", session.export, name="Export results")
         self.column.addWidget(self.table)
         self.column.addWidget(self.units)
+        self.column.addWidget(self.export_button)
         self._job: Job | None = None
         self._stale = False
         self._timer = QTimer(self, singleShot=True, interval=SOON_MS)
@@ -39,6 +42,7 @@ class MeasurementSection(Section):
         """Show what was measured."""
         self.table.show_rows(self.work.rows if self.work else ())
         self.table.setVisible(bool(self.table.rows))
+        self.export_button.setVisible(bool(self.table.rows))
         self.units.setText(self._explain())
 
     def _explain(self) -> str:
