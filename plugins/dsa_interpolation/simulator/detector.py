@@ -67,10 +67,13 @@ class Detector:
         return np.asarray(self.level * np.maximum(seen, 0) ** self.gamma, np.float32)
 
 
-def enlarged(coarse: Image, shape: tuple[int, ...]) -> Image:
-    """(..., y, x) drawn out to `shape` (y, x), linear between the middles of the coarse pixels."""
+def enlarged(coarse: Image, shape: tuple[int, ...], part: slice = slice(None)) -> Image:
+    """(..., y, x) drawn out to `shape` (y, x), linear between the middles of the coarse pixels.
+
+    Of the result, only the rows of `part`.
+    """
     rows, columns = (_hats(*sizes) for sizes in zip(shape, coarse.shape[-2:], strict=True))
-    return np.asarray(rows @ coarse @ columns.T)
+    return np.asarray(rows[part] @ coarse @ columns.T)
 
 
 @lru_cache(maxsize=16)

@@ -162,7 +162,16 @@ def _jittered(
     return moved
 
 
-def reflux(rng: np.random.Generator, root: Floats, growth: Growth) -> Vessels:
+def catheter(rng: np.random.Generator, root: Floats) -> Vessels:
+    """From the aortic arch down to the ostium, in the heart's frame, mm."""
+    up = frame() @ np.array((0, 0, 1.0))
+    away = frame() @ np.array((-0.6, 0.5, 0.2))
+    bends = ((0, 0), (6, 0), (16, 8), (14, 45), (6, 130))
+    way = [root + out * away + high * up for out, high in bends]
+    return course(rng, np.stack(way), (0.9, 0.9), Growth(step=0.3), 0, 0.6)
+
+
+def reflux(rng: np.random.Generator, root: Floats) -> Vessels:
     """Contrast that falls back into the aortic root: some clouds about the ostium."""
     count = int(rng.integers(60, 240))
     way = np.cumsum(rng.normal(0, 1.6, (count, 3)), axis=0)

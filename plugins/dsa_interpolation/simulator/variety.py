@@ -7,7 +7,7 @@ import numpy as np
 from plugins.dsa_interpolation.simulator.carm import CArm
 from plugins.dsa_interpolation.simulator.detector import Detector
 from plugins.dsa_interpolation.simulator.heart import Heartbeat
-from plugins.dsa_interpolation.simulator.run import Motion, Settings
+from plugins.dsa_interpolation.simulator.settings import Motion, Settings
 from plugins.dsa_interpolation.simulator.transport import Bolus
 
 CORONARY_VIEWS = ((30, 0), (-30, 0), (0, -28), (0, 30), (-20, 25), (-30, -25), (45, -25), (50, 25),
