@@ -169,6 +169,28 @@ def test_localizer_and_copy_beside_a_ct_are_told(tmp_path: Path) -> None:
     assert all("several orientations" in " ".join(series.warnings) for series in found)
 
 
+def test_a_damaged_slice_is_filled_from_its_neighbours_and_told(tmp_path: Path) -> None:
+    folder = phantoms.save(tmp_path / "ct", chest(tmp_path))
+    third = next(path for path in folder.iterdir() if dcmread(path).InstanceNumber == 3)
+    third.write_bytes(third.read_bytes()[:-50])
+    (series,) = read(folder)
+    stored = [0, 1, 3, 4, 5, 6]
+    np.testing.assert_array_equal(series.voxels[stored], phantoms.volume()[stored])
+    assert series.details["slice_places"] == tuple(stored)
+    warning = " ".join(series.warnings)
+    assert f"1 of 7 files were left out: The pixels of {third.name} are damaged" in warning
+    assert "1 of 7 slices are missing" in warning
+
+
+def test_a_header_that_cannot_be_understood_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    dataset = phantoms.dicom(tmp_path / "us.dcm", Modality="US")
+    phantoms.set_pixels(dataset, phantoms.run()[0].astype(np.uint8))
+    dataset.PhotometricInterpretation = "PALETTE COLOR"  # without its tables
+    dataset.save_as(tmp_path / "us.dcm")
+    with pytest.raises(UserError, match=r"us\.dcm cannot be shown: its header is damaged"):
+        read(tmp_path / "us.dcm")
+
+
 def test_two_series_in_one_folder_are_two(tmp_path: Path) -> None:
     second = chest(tmp_path, SeriesInstanceUID="2.25.8", SeriesNumber=2)
     found = read(phantoms.save(tmp_path, [*chest(tmp_path), *second]))

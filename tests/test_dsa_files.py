@@ -295,7 +295,7 @@ def test_a_broken_file_is_left_out_of_its_run_and_its_time_stays_free(tmp_path: 
     series = only(folder)
     np.testing.assert_array_equal(series.voxels, phantoms.run((4, 24, 32))[[0, 1, 3]])
     assert series.frame_times == (0, 250, 750)
-    assert f"1 of the run's 4 files were left out: The pixels of {third.name}" in said(series)
+    assert f"1 of 4 files were left out: The pixels of {third.name}" in said(series)
 
 
 def test_single_frames_of_two_planes_and_of_two_shots_are_kept_apart(tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from inference import logs
 from inference.errors import UserError
 from plugins.dicom.frames import read_frames
 from plugins.dicom.header import Slice, has_image, text
 from plugins.dicom.parse import read_header
 from plugins.dicom.runs import read_run_files, run_groups
 from plugins.dicom.sniff import is_dicom
-from plugins.dicom.stacks import read_slices, without_copies
+from plugins.dicom.stacks import slice_jobs, without_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from inference.series import Series
 
+logger = logging.getLogger(__name__)
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes the patient's data
 
 
@@ -79,16 +81,30 @@ def _load(files: list[Path], notes: list[str], asked: Path) -> list[Series]:
 
 def _read_all(slices: list[Slice]) -> tuple[list[Series], list[str]]:
     """Every series of these files, and what was refused."""
-    runs, others = run_groups([entry for entry in slices if entry.frames == 1])
-    found, refused = read_slices(others)
-    jobs: list[Callable[[], Series]] = [partial(read_run_files, run) for run in runs]
-    jobs += [partial(read_frames, entry) for entry in slices if entry.frames > 1]
-    for job in jobs:
+    found: list[Series] = []
+    refused: list[str] = []
+    for path, job in _jobs(slices):
         try:
-            found.append(job())
+            found += job()
         except UserError as error:
             refused.append(str(error))
+        except Exception as error:  # noqa: BLE001  headers are malformed in unforeseen ways
+            logger.warning("A DICOM header was not understood: %s", logs.stack(error))
+            refused.append(f"{path.name} cannot be shown: its header is damaged.")
     return found, refused
+
+
+def _jobs(slices: list[Slice]) -> list[tuple[Path, Callable[[], list[Series]]]]:
+    runs, others = run_groups([entry for entry in slices if entry.frames == 1])
+    jobs: list[tuple[Path, Callable[[], list[Series]]]] = []
+    jobs += [(job.slices[0].path, job) for job in slice_jobs(others)]
+    jobs += [(run[0].path, partial(_one, read_run_files, run)) for run in runs]
+    jobs += [(s.path, partial(_one, read_frames, s)) for s in slices if s.frames > 1]
+    return jobs
+
+
+def _one(read: Callable[[Any], Series], what: Any) -> list[Series]:
+    return [read(what)]
 
 
 def _order(series: Series) -> tuple[float, str]:

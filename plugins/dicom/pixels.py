@@ -83,7 +83,8 @@ def _has_pixels(dataset: Dataset) -> bool:
 
 def _lost_pixels(dataset: Dataset, shape: tuple[int, ...]) -> bool:
     """The parser drops compressed pixels whose end is cut off; the first frames may be whole."""
-    return shape[0] > 1 and UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    return shape[0] > 1 and syntax.is_transfer_syntax and syntax.is_encapsulated
 
 
 def _claimed_shape(dataset: Dataset) -> tuple[int, ...]:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference.colour import to_grey
-from inference.errors import UserError
-from inference.reading import require_memory, sha256
+from inference.reading import sha256
 from plugins.dicom.acquisition import FLUOROSCOPY, acquisition, angles, biplane
 from plugins.dicom.flags import flags
 from plugins.dicom.header import Slice, number, plane, text
-from plugins.dicom.parse import read_whole
-from plugins.dicom.pixels import Shown, Stored, decode, shown
-from plugins.dicom.stacks import ALIKE, ONE_FRAME, build, image_geometry, spacing_notes
+from plugins.dicom.pixels import Shown, Stored, shown
+from plugins.dicom.stacks import ALIKE, ONE_FRAME, build, decode_each, image_geometry, spacing_notes
 from plugins.dicom.times import file_times, frame_times
 
 if TYPE_CHECKING:
@@ -56,36 +54,17 @@ def run_groups(slices: Sequence[Slice]) -> tuple[list[list[Slice]], list[Slice]]
 
 def read_run_files(entries: Sequence[Slice]) -> Series:
     """The run that files with one frame each make; broken ones are left out; raises UserError."""
-    frames, broken = _decode_each(entries)
-    values = np.concatenate([part.values for part in frames.values()])
-    stored = Stored(values, next(iter(frames.values())).photometric, tuple(frames))
-    whole = [entries[index] for index in frames]
+    stored, broken = decode_each(entries)
+    whole = [entries[index] for index in stored.frames]
     header = whole[0].header
     look = _x_ray_is_grey(header, shown(stored, [entry.header for entry in whole]))
     times, notes = file_times([entry.header for entry in entries])
     series = build(
-        whole, "run", look.values, look, image_geometry(header), sha256=sha256(values),
+        whole, "run", look.values, look, image_geometry(header), sha256=sha256(stored.values),
         frame_times=_since_first(_of(times, stored)), acquisition=acquisition(header, len(whole)),
         warnings=(*broken, *look.notes, *notes, *spacing_notes(header)),
     )  # fmt: skip
     return series if len(whole) > 1 else _as_image(series)
-
-
-def _decode_each(entries: Sequence[Slice]) -> tuple[dict[int, Stored], tuple[str, ...]]:
-    """The readable frames by their place, and what is wrong with the others."""
-    shape = (len(entries), *(int(number(entries[0].header, key, 0)) for key in ("Rows", "Columns")))
-    require_memory(entries[0].path.parent, shape, np.uint16)
-    frames: dict[int, Stored] = {}
-    broken: list[str] = []
-    for index, entry in enumerate(entries):
-        try:
-            frames[index] = decode(entry.path, read_whole(entry.path))
-        except UserError as error:
-            broken.append(str(error))
-    if not frames:
-        raise UserError(broken[0])
-    left_out = f"{len(broken)} of the run's {len(entries)} files were left out: {' '.join(broken)}"
-    return frames, (left_out,) if broken else ()
 
 
 def _key(entry: Slice) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from inference.reading import require_memory, sha256
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
-from plugins.dicom.header import Slice, identity, number, plane, text, window
+from plugins.dicom.header import Plane, Slice, identity, number, plane, text, window
 from plugins.dicom.parse import read_whole
 from plugins.dicom.pixels import Shown, Stored, decode, shown
 from plugins.dicom.projection import spacing_in_patient
@@ -33,19 +34,27 @@ VOLUME_ORDER = ("TemporalPositionIdentifier", "EchoTime", "DiffusionBValue", "Ac
                 "InstanceNumber")  # fmt: skip
 
 
-def read_slices(slices: Sequence[Slice]) -> tuple[list[Series], list[str]]:
-    """One series for each stack and each image that stands alone, and what was refused."""
-    found: list[Series] = []
-    refused: list[str] = []
+def slice_jobs(slices: Sequence[Slice]) -> list[SliceJob]:
+    """What to read one after the other: each group of files that may make a stack."""
     groups = _groups(slices)
     parts = Counter(text(group[0].header, "SeriesInstanceUID") for group in groups)
-    for group in groups:
-        split = parts[text(group[0].header, "SeriesInstanceUID")] > 1
-        try:
-            found += [series.warned(*(SPLIT,) * split) for series in _read_group(group)]
-        except UserError as error:
-            refused.append(str(error))
-    return found, refused
+    return [
+        SliceJob(group, split=parts[text(group[0].header, "SeriesInstanceUID")] > 1)
+        for group in groups
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceJob:
+    """Files of one series with one size and orientation."""
+
+    slices: list[Slice]
+    split: bool  # whether its series has other sizes or orientations too
+
+    def __call__(self) -> list[Series]:
+        """One series for each stack and each image that stands alone; raises UserError."""
+        found = _read_group(self.slices)
+        return [series.warned(SPLIT) for series in found] if self.split else found
 
 
 def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
@@ -108,19 +117,39 @@ def _read_group(group: list[Slice]) -> list[Series]:
     planes = [plane(entry.header) for entry in group]
     known = [found for found in planes if found is not None]
     if len(group) == 1 or len(known) < len(group):
-        return [_read_image(entry) for entry in group]
+        return _read_images(group)
     keys = [tuple(number(s.header, name, 0) for name in VOLUME_ORDER) for s in group]
     parts = stacking.repeats(known, keys)
+    found = [series for part in parts for series in _read_part([group[i] for i in part])]
     split = f"Up to {len(parts)} slices lie at one place: they were put into as many series."
-    found: list[Series] = []
-    for part in parts:
-        members = [group[i] for i in part]
-        arranged = stacking.stack([known[i] for i in part])
-        if isinstance(arranged, str):
-            found += [_read_image(entry).warned(f"{arranged} {SINGLE}") for entry in members]
-        else:
-            found.append(_read_volume([members[i] for i in arranged.order], arranged))
     return [series.warned(split) for series in found] if len(parts) > 1 else found
+
+
+def _read_part(members: list[Slice]) -> list[Series]:
+    """The volume that these slices form, or each for itself."""
+    arranged = stacking.stack(_planes(members))
+    if isinstance(arranged, str):
+        return [series.warned(f"{arranged} {SINGLE}") for series in _read_images(members)]
+    return [_read_volume([members[i] for i in arranged.order], arranged)]
+
+
+def _planes(slices: Sequence[Slice]) -> list[Plane]:
+    found = [plane(entry.header) for entry in slices]
+    return [entry for entry in found if entry is not None]
+
+
+def _read_images(entries: Sequence[Slice]) -> list[Series]:
+    """Each file for itself; broken ones are told, and refused if there are no others."""
+    found: list[Series] = []
+    broken: list[str] = []
+    for entry in entries:
+        try:
+            found.append(_read_image(entry))
+        except UserError as error:
+            broken.append(str(error))
+    if not found:
+        raise UserError(broken[0])
+    return [series.warned(*broken) for series in found]
 
 
 def _read_image(entry: Slice) -> Series:
@@ -135,24 +164,48 @@ def _read_image(entry: Slice) -> Series:
 
 
 def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
-    stored = _decode_all(slices)
-    look = shown(stored, [entry.header for entry in slices])
+    stored, broken = decode_each(slices)
+    whole = [slices[index] for index in stored.frames]
+    if broken:
+        left = stacking.stack(_planes(whole))
+        if isinstance(left, str):
+            raise UserError(f"{broken[0]} {left}")
+        arranged = left
+    look = shown(stored, [entry.header for entry in whole])
     voxels = stacking.onto_grid(look.values, arranged)
     details = {} if arranged.even else {"slice_places": arranged.places}
     return build(
-        slices, "volume", voxels, look, arranged.geometry, sha256=sha256(stored.values),
-        warnings=(*look.notes, *arranged.notes), details=details,
+        whole, "volume", voxels, look, arranged.geometry, sha256=sha256(stored.values),
+        warnings=(*broken, *look.notes, *arranged.notes), details=details,
     )  # fmt: skip
 
 
-def _decode_all(slices: list[Slice]) -> Stored:
-    first = decode(slices[0].path, read_whole(slices[0].path))
-    shape = (len(slices), *first.values.shape[1:])
-    require_memory(slices[0].path.parent, shape, first.values.dtype)
-    values = np.empty(shape, first.values.dtype)
-    for index, entry in enumerate(slices):
-        part = first if index == 0 else decode(entry.path, read_whole(entry.path))
-        if part.values.dtype != values.dtype:
-            raise UserError(f"{entry.path.name} has another pixel depth than its series.")
-        values[index] = part.values[0]
-    return Stored(values, first.photometric)
+def decode_each(entries: Sequence[Slice]) -> tuple[Stored, tuple[str, ...]]:
+    """One frame of each readable file, and a sentence about the others; raises UserError."""
+    frames: dict[int, Stored] = {}
+    broken: list[str] = []
+    for index, entry in enumerate(entries):
+        try:
+            frames[index] = decode(entry.path, read_whole(entry.path))
+        except UserError as error:
+            broken.append(str(error))
+            continue
+        if len(frames) == 1:
+            shape = (len(entries), *frames[index].values.shape[1:])
+            require_memory(entry.path.parent, shape, frames[index].values.dtype)
+    if not frames:
+        raise UserError(broken[0])
+    notes = tuple(dict.fromkeys(note for part in frames.values() for note in part.notes))
+    left_out = f"{len(broken)} of {len(entries)} files were left out: {' '.join(broken)}"
+    stored = _joined(frames)
+    return stored, (*notes, left_out) if broken else notes
+
+
+def _joined(frames: dict[int, Stored]) -> Stored:
+    """All frames in one block; each is let go as soon as it is copied."""
+    first, places = next(iter(frames.values())), tuple(frames)
+    kind = np.result_type(*{part.values.dtype for part in frames.values()})
+    values = np.empty((len(places), *first.values.shape[1:]), kind)
+    for index, place in enumerate(places):
+        values[index] = frames.pop(place).values[0]
+    return Stored(values, first.photometric, places)
