@@ -20,12 +20,30 @@ from pydicom.uid import (
 
 from inference.series import Geometry
 from inference.writing import to_itk
-from resources.generators import angiogram, fundus, thorax
+from plugins.dsa_interpolation.simulator.carm import CArm
+from plugins.dsa_interpolation.simulator.detector import Detector
+from plugins.dsa_interpolation.simulator.run import simulate
+from plugins.dsa_interpolation.simulator.settings import Motion, Settings
+from plugins.dsa_interpolation.simulator.transport import Bolus
+from resources.generators import fundus, thorax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLES = Path(__file__).parent / "samples"
+SLOWER = 14  # frames at 4 a second, then half as many: veins take their time
+CEREBRAL = Settings(
+    part="carotid",
+    size=352,
+    times=tuple(np.cumsum([0] + [250.0] * (SLOWER - 1) + [500.0] * 8)),
+    carm=CArm(primary=2, secondary=-14, to_patient=780, to_detector=1120),
+    field_mm=176,
+    bolus=Bolus(start=0.7, duration=1.8, strength=0.85, pulse=0.25),
+    motion=Motion(shake=0.25, jerk=1.4),
+    detector=Detector(quanta=6000, blur=0.6, scatter=0.35, level=0.4),
+    contrast=0.42,
+    collimator=0.985,
+)
 ROOT_UID = "2.25.20261122"  # a UUID-derived arc, where everybody may number freely
 
 
@@ -55,8 +73,9 @@ def write_ct(path: Path) -> None:
 
 
 def write_run(path: Path) -> None:
-    """A multi-frame X-ray angiogram."""
-    dataset = _header(path, angiogram.run(np.random.default_rng(11)))
+    """A multi-frame X-ray angiogram: the right internal carotid artery, four frames a second."""
+    frames = simulate(np.random.default_rng(11), CEREBRAL, maps=False).frames
+    dataset = _header(path, np.asarray(frames, np.uint16))
     dataset.compress(JPEGLSLossless, generate_instance_uid=False)
     dataset.save_as(path, enforce_file_format=True)
 
@@ -79,16 +98,19 @@ def _header(path: Path, frames: NDArray[np.uint16]) -> FileDataset:
     dataset.SeriesDescription = "Right internal carotid artery"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]
     dataset.PixelIntensityRelationship = "LIN"
-    dataset.FrameIncrementPointer = 0x00181063
-    dataset.FrameTime = f"{angiogram.FRAME_MS:g}"
-    dataset.ImagerPixelSpacing = [0.8, 0.8]
-    dataset.DistanceSourceToDetector, dataset.DistanceSourceToPatient = "1100", "780"
-    dataset.PositionerPrimaryAngle = dataset.PositionerSecondaryAngle = "0"
+    dataset.FrameIncrementPointer = 0x00181065
+    dataset.FrameTimeVector = ["0", *(f"{step:g}" for step in np.diff(CEREBRAL.times))]
+    carm = CEREBRAL.geometry()
+    dataset.ImagerPixelSpacing = [f"{carm.pixel:.6g}"] * 2
+    dataset.DistanceSourceToDetector = f"{carm.to_detector:g}"
+    dataset.DistanceSourceToPatient = f"{carm.to_patient:g}"
+    dataset.PositionerPrimaryAngle = f"{carm.primary:g}"
+    dataset.PositionerSecondaryAngle = f"{carm.secondary:g}"
     dataset.NumberOfFrames, dataset.Rows, dataset.Columns = frames.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
     dataset.PixelRepresentation = 0
-    dataset.WindowCenter, dataset.WindowWidth = "1900", "3000"
+    dataset.WindowCenter, dataset.WindowWidth = "1250", "2100"
     dataset.PixelData = frames.tobytes()
     return dataset
 
