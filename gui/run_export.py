@@ -55,13 +55,14 @@ class RunExport(QObject):
         if document is None or document.series.kind != "run":
             return
         folder = self._settings.now.export_folder or Path.home()
-        start = str(folder / f"{stem(document.series.path)}_run")
-        chosen, kind = QFileDialog.getSaveFileName(
+        kind = "interpolated" if any(document.series.synthetic or ()) else "run"
+        start = str(folder / f"{stem(document.series.path)}_{kind}")
+        chosen, wish = QFileDialog.getSaveFileName(
             self._host, "Save run", start, ";;".join(FORMATS)
         )
         if chosen:
             self._settings.change(export_folder=Path(chosen).parent)
-            self.save(document, named(Path(chosen), FORMATS.get(kind, ".mp4")))
+            self.save(document, named(Path(chosen), FORMATS.get(wish, ".mp4")))
 
     def save(self, document: Document, path: Path) -> None:
         """Save a run by the ending of the path; tells the user when it is done."""

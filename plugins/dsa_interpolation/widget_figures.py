@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QBrush, QColor, QGuiApplication, QKeySequence
+from qtpy.QtGui import QBrush, QGuiApplication, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QTableWidget,
     QTableWidgetItem,
 )
+
+from plugins.dsa_interpolation.widget_parts import legible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +63,7 @@ class FigureTable(QTableWidget):
         self.setColumnCount(len(regions))
         for place, region in enumerate(regions):
             header = QTableWidgetItem(region.name)
-            header.setForeground(QBrush(QColor(region.color)))
+            header.setForeground(QBrush(legible(region.color, self)))
             self.setHorizontalHeaderItem(place, header)
         for line, row in enumerate(rows):
             title = QTableWidgetItem(row.caption)

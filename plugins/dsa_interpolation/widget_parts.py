@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QWidget
 
 from gui.parts import column
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from gui.session import Session
     from gui.tool import Tool
     from plugins.dsa_interpolation.work import DsaWork
+
+
+def legible(color: str, on: QWidget) -> QColor:
+    """A region's colour, which is made for dark images, such that it shows on a panel too."""
+    light = on.palette().color(QPalette.ColorRole.Base).lightness() > 128
+    return QColor(color).darker(160) if light else QColor(color)
 
 
 class Page(QWidget):

@@ -9,12 +9,15 @@ import pyqtgraph as pg
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor, QPalette
 
+from plugins.dsa_interpolation.widget_parts import legible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtCore import QEvent
 
     from plugins.dsa_interpolation.following import Known
+    from plugins.dsa_interpolation.regions import Region
 
 HEIGHT = 220
 
@@ -63,6 +66,9 @@ class CurvePlot(pg.PlotWidget):
         super().changeEvent(event)
         if event.type() == event.Type.PaletteChange and hasattr(self, "cursor_line"):
             self._dress()
+
+    def _pen(self, region: Region) -> Any:
+        return pg.mkPen(legible(region.color, self), width=2)
 
     def _dress(self) -> None:
         text = QColor(self.palette().color(QPalette.ColorRole.WindowText))

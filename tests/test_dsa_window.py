@@ -1,0 +1,682 @@
+"""DSA runs in the window: cine, subtraction, curves, maps, interpolation, by mouse and keys."""
+
+from __future__ import annotations
+
+import csv
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pydicom
+import pytest
+from conftest import ROOT, wait_until
+from PIL import Image
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from qtpy.QtGui import QImage, QMouseEvent, QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from gui.display import Display
+from gui.painting import SYNTHETIC
+from gui.run_picture import RunPicture, to_bytes
+from gui.slice_texts import banner
+from gui.timeline import Timeline, frames_shown, nearest, stepped
+from inference.series import Acquisition, Series
+from plugins.dsa_interpolation.subtraction import Subtractor
+
+if TYPE_CHECKING:
+    from gui.document import Document
+    from gui.window import LimnWindow
+    from plugins.dsa_interpolation.widget import DsaWidget
+
+LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+SAMPLE = ROOT / "resources" / "samples" / "dsa_run.dcm"
+SIZE = 96
+TIMES = (0.0, 60.0, 120.0, 180.0, 400.0, 460.0, 520.0, 580.0, 640.0, 700.0)  # ms, irregular
+
+
+def vessel_run(**changes: Any) -> Series:
+    """A dark vessel across a textured ground, filled from the fourth frame on."""
+    rng = np.random.default_rng(1)
+    ground = np.kron(rng.uniform(900, 1100, (12, 12)), np.ones((8, 8)))
+    bolus = np.array([0, 0, 0, 0.2, 0.6, 1, 0.8, 0.5, 0.3, 0.1])
+    vessel = np.zeros((SIZE, SIZE))
+    vessel[40:48] = 0.4
+    frames = ground * np.exp(-bolus[:, None, None] * vessel) + rng.normal(0, 2, (10, SIZE, SIZE))
+    run = Series(
+        frames.astype(np.uint16), "run", "XA", (Path("run.dcm"),), frame_times=TIMES,
+        acquisition=Acquisition("linear", angles=(-30.4, 20.0), plane="A"),
+    )  # fmt: skip
+    return replace(run, **changes)
+
+
+def partly_made() -> Series:
+    flags = tuple(index % 3 == 1 for index in range(10))
+    sure = tuple(0.3 if index == 4 else 0.9 if made else 1.0 for index, made in enumerate(flags))
+    return vessel_run(synthetic=flags, confidence=sure)
+
+
+def show(window: LimnWindow, series: Series) -> Document:
+    document = window.studies.add(series)
+    window.studies.select(document)
+    pause()
+    return document
+
+
+def pause(seconds: float = 0.1) -> None:
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end)
+
+
+def glass(window: LimnWindow) -> Any:
+    return window.views.active.findChild(type(window.views.active._glass))
+
+
+def frame(window: LimnWindow) -> int:
+    assert window.views.display is not None
+    return round(window.views.display.position[0])
+
+
+def key(window: LimnWindow, *keys: Any, modifier: Any = PLAIN) -> None:
+    for one in keys:
+        QTest.keyClick(glass(window), one, modifier)
+
+
+def at(window: LimnWindow, y: float, x: float) -> QPoint:
+    return QPoint(*map(round, window.views.active.pixel_of((0, y, x))))
+
+
+def drag(window: LimnWindow, *places: QPoint) -> None:
+    """QTest moves without buttons, so the events are built here."""
+    target = glass(window)
+    kinds = [QEvent.Type.MouseButtonPress, *[QEvent.Type.MouseMove] * (len(places) - 1)]
+    for kind, place in zip(kinds, places, strict=True):
+        send(target, kind, place, LEFT)
+    send(target, QEvent.Type.MouseButtonRelease, places[-1], Qt.MouseButton.NoButton)
+
+
+def send(target: Any, kind: QEvent.Type, place: QPoint, held: Any) -> None:
+    point = QPointF(place)
+    event = QMouseEvent(kind, point, target.mapToGlobal(point), LEFT, held, PLAIN)
+    QApplication.sendEvent(target, event)
+
+
+def wheel(window: LimnWindow, notches: int) -> None:
+    target = glass(window)
+    place = QPointF(target.rect().center())
+    event = QWheelEvent(
+        place, target.mapToGlobal(place), QPoint(), QPoint(0, 120 * notches),
+        Qt.MouseButton.NoButton, PLAIN, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(target, event)
+
+
+def painted(window: LimnWindow) -> np.ndarray:
+    """What the view shows: uint8 (y, x, 3)."""
+    image = window.views.active.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    return rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy()
+
+
+def orange(pixels: np.ndarray) -> int:
+    """How many pixels have the colour of the mark of a synthetic frame."""
+    color = np.array(SYNTHETIC.getRgb()[:3])
+    return int((np.abs(pixels.astype(int) - color).max(axis=2) < 12).sum())
+
+
+def dock(window: LimnWindow) -> DsaWidget:
+    """Open the task by a click on its card, and wait until it has looked at the run."""
+    if window.task_panel.currentIndex() == 0:
+        QTest.mouseClick(window.task_panel.cards["dsa_interpolation"].button, LEFT)
+    widget = window.task_panel.pages["dsa_interpolation"].widget
+    wait_until(lambda: widget.work.subtractor is not None or widget.work.document.series.rgb)
+    return widget
+
+
+# --- timeline ---------------------------------------------------------------------------------
+
+
+def test_a_timeline_keeps_irregular_times_whatever_is_left_out() -> None:
+    run = vessel_run()
+    whole = Timeline.of(run, range(10))
+    assert whole.starts == pytest.approx(TIMES)
+    assert [whole.frames[whole.place_at(ms)] for ms in (0, 59, 60, 399, 400, 760)] == [
+        0, 0, 1, 3, 4, 0,
+    ]  # fmt: skip
+    some = Timeline.of(run, (0, 3, 4))
+    assert some.starts == pytest.approx([0, 180, 400])
+    assert some.left_at(390) == pytest.approx(10)
+
+
+def test_a_swinging_timeline_goes_back_at_the_same_pace() -> None:
+    swing = Timeline.of(vessel_run(), (0, 3, 4, 5), swing=True)
+    assert swing.frames == (0, 3, 4, 5, 4, 3)
+    assert swing.durations[4] == swing.durations[2]
+    assert Timeline.of(vessel_run(), (7,), swing=True).frames == (7,)
+
+
+def test_steps_pass_over_hidden_frames() -> None:
+    run = partly_made()
+    display = Display((0, 0, 0), (0, 1), synthetic_hidden=True)
+    frames = frames_shown(run, display)
+    assert frames == [0, 2, 3, 5, 6, 8, 9]
+    assert [stepped(frames, 0, n) for n in (1, 2, -1, 100)] == [2, 3, 0, 9]
+    assert (stepped(frames, 4, 1), stepped(frames, 4, -1)) == (5, 3)
+    assert nearest(frames, 7) == 6
+
+
+# --- cine ---------------------------------------------------------------------------------------
+
+
+def test_the_cine_keeps_the_times_of_the_run(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    seen: list[tuple[float, int]] = []
+    events = window.views.display.events
+    events.position.connect(lambda place: seen.append((time.monotonic(), round(place[0]))))
+    key(window, Qt.Key.Key_Minus, Qt.Key.Key_Minus)  # a quarter: a busy computer can follow
+    assert window.cine_bar.speed.currentText() == "0.25 ×"
+    started = time.monotonic()
+    key(window, Qt.Key.Key_Space)
+    wait_until(lambda: len(seen) >= 12, 60)
+    key(window, Qt.Key.Key_Space)
+    key(window, Qt.Key.Key_Plus, Qt.Key.Key_Plus)
+    assert window.cine.speed == 1
+    line = Timeline.of(vessel_run(), range(10))
+    for moment, index in seen:  # a frame that comes late is the one that is due by then
+        due = {line.place_at(250 * (moment - started - ago)) for ago in (0, 0.02, 0.1, 0.2)}
+        assert index in due
+
+
+def test_the_cine_goes_on_from_where_the_wheel_went(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    key(window, Qt.Key.Key_Minus, Qt.Key.Key_Minus, Qt.Key.Key_Space)
+    wheel(window, -6)
+    assert frame(window) >= 6
+    seen: list[int] = []
+    window.views.display.events.position.connect(lambda place: seen.append(round(place[0])))
+    wait_until(lambda: seen, 10)
+    assert seen[0] > 6 or seen[0] == 0
+    assert window.cine.playing
+    assert window.cine_bar.button.text() == "Pause"
+    QTest.mouseClick(window.cine_bar.button, LEFT)
+    assert not window.cine.playing
+    key(window, Qt.Key.Key_Plus, Qt.Key.Key_Plus)
+
+
+def test_swing_and_every_second_frame(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    seen: list[int] = []
+    window.views.display.events.position.connect(lambda place: seen.append(round(place[0])))
+    key(window, Qt.Key.Key_S)
+    window.commands.actions["every_2"].trigger()
+    window.commands.actions["speed_4"].trigger()
+    try:
+        key(window, Qt.Key.Key_End, Qt.Key.Key_Home, Qt.Key.Key_Space)
+        wait_until(lambda: len(seen) > 16, 10)
+        key(window, Qt.Key.Key_Space)
+    finally:
+        for name in ("swing", "every_1", "speed_1"):
+            window.commands.actions[name].trigger()
+    played = seen[3:]
+    assert all(index % 2 == 0 for index in played)
+    steps = np.diff(played)
+    assert (steps < 0).any()
+    assert np.abs(steps).max() < 8
+
+
+def test_the_bar_goes_to_the_frame_under_the_mouse(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    slider = window.cine_bar.slider
+    for index in (7, 0, 9):
+        place = QPoint(round(slider.place_of(index)), slider.height() // 2)
+        QTest.mouseClick(slider, LEFT, PLAIN, place)
+        assert frame(window) == index
+        assert f"{index + 1} / 10" in window.cine_bar.label.text()
+        assert f"{TIMES[index] / 1000:.2f} s" in window.cine_bar.label.text()
+
+
+def test_frames_are_marked_found_again_and_left_out(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    for index in (2, 6):
+        window.views.active.go(index)
+        key(window, Qt.Key.Key_K)
+    assert window.cine_bar.slider.ticks.marked == {2, 6}
+    key(window, Qt.Key.Key_Home, Qt.Key.Key_Period)
+    assert frame(window) == 2
+    key(window, Qt.Key.Key_Period, Qt.Key.Key_Comma)
+    assert frame(window) == 2
+    seen: list[int] = []
+    window.views.display.events.position.connect(lambda place: seen.append(round(place[0])))
+    window.commands.actions["skip_marks"].trigger()
+    key(window, Qt.Key.Key_End, Qt.Key.Key_Space)
+    wait_until(lambda: len(seen) > 8, 30)
+    key(window, Qt.Key.Key_Space)
+    window.commands.actions["skip_marks"].trigger()
+    assert not {2, 6} & set(seen[1:])
+
+
+# --- frames that a model made ---------------------------------------------------------------------
+
+
+def test_a_made_frame_is_unmistakable(window: LimnWindow) -> None:
+    document = show(window, partly_made())
+    key(window, Qt.Key.Key_Right)
+    assert banner(document.series, 1) == "(interpolated)  confidence 90 %"
+    window.commands.actions["texts"].trigger()  # even without texts
+    pause()
+    assert orange(painted(window)) > 100
+    key(window, Qt.Key.Key_Right)
+    pause()
+    assert orange(painted(window)) == 0
+    window.commands.actions["texts"].trigger()
+    ticks = window.cine_bar.slider.ticks
+    assert ticks.synthetic == {1, 4, 7}
+    assert ticks.words(4) == "Frame 5, interpolated, confidence 30 %"
+    bar = window.cine_bar.slider.grab().toImage()
+    below = window.cine_bar.slider
+    colors = {index: bar.pixelColor(round(below.place_of(index)), 21).name() for index in (1, 3, 7)}
+    assert colors[1] == colors[7] != colors[3]
+
+
+def test_made_frames_can_be_hidden(window: LimnWindow) -> None:
+    show(window, partly_made())
+    key(window, Qt.Key.Key_Right)
+    key(window, Qt.Key.Key_I, modifier=SHIFT)
+    assert window.commands.actions["hide_synthetic"].isChecked()
+    assert frame(window) in (0, 2)
+    key(window, Qt.Key.Key_Home)
+    seen = [frame(window)]
+    for _ in range(6):
+        wheel(window, -1)
+        seen.append(frame(window))
+    assert seen == [0, 2, 3, 5, 6, 8, 9]
+    key(window, Qt.Key.Key_I, modifier=SHIFT)
+    key(window, Qt.Key.Key_Home, Qt.Key.Key_Right)
+    assert frame(window) == 1
+
+
+def test_the_corner_tells_angles_plane_and_time(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    key(window, Qt.Key.Key_End)
+    told = window.views.active._glass.scene.top_right
+    assert list(told) == ["Frame", "10 / 10", "0.70 s", "Plane A", "RAO 30°  CRA 20°"]
+
+
+# --- subtraction ----------------------------------------------------------------------------------
+
+
+def test_subtraction_is_live_and_leaves_the_run_alone(window: LimnWindow) -> None:
+    document = show(window, vessel_run())
+    before = document.image.copy()
+    widget = dock(window)
+    work = widget.work
+    assert set(work.settings.mask) <= {0, 1, 2, 3}
+    stored = window.views.display.window
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    window.views.active.go(5)
+    pause()
+    shown = window.views.active._layers._image.data
+    expected = Subtractor(
+        document.image, document.series.acquisition, work.settings
+    ).frame(5)  # fmt: skip
+    assert shown == pytest.approx(expected)
+    assert shown[40:48].mean() == pytest.approx(-0.4, abs=0.02)
+    assert abs(shown[:32].mean()) < 0.01
+    assert window.views.display.window != stored
+    assert "Subtracted" in window.views.active._glass.scene.top_right
+    assert (document.image == before).all()
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    assert window.views.display.window == stored
+    assert window.views.active._layers._image.data.dtype == np.uint16
+
+
+def test_the_mask_moves_by_keys_and_mouse(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = dock(window)
+    work, part = widget.work, widget.subtraction.shift_part
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    window.views.active.go(5)
+    QTest.mouseClick(part.move_button, LEFT)
+    key(window, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up)
+    assert work.settings.shift == pytest.approx((-0.1, 0.3))
+    key(window, Qt.Key.Key_Down, modifier=SHIFT)
+    assert work.settings.shift == pytest.approx((0.9, 0.3))
+    assert frame(window) == 5  # the keys did not step
+    assert part.down.value() == pytest.approx(0.9)
+    drag(window, at(window, 20, 20), at(window, 20, 23), at(window, 20, 24))
+    assert work.settings.shift == pytest.approx((0.9, 4.3), abs=0.3)
+    key(window, Qt.Key.Key_Escape)
+    assert window.views.tool is None
+    assert not part.move_button.isChecked()
+    key(window, Qt.Key.Key_Right)
+    assert frame(window) == 6
+    QTest.mouseClick(part.reset, LEFT)
+    assert work.settings.shift == (0, 0)
+
+
+def test_the_mask_is_any_frame_or_an_average(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = dock(window)
+    part = widget.subtraction.mask_part
+    window.views.active.go(8)
+    QTest.mouseClick(part.here, LEFT)
+    assert widget.work.settings.mask == (8,)
+    assert widget.work.settings.on
+    assert np.abs(window.views.active._layers._image.data).max() == 0
+    part.first.setValue(1)
+    part.last.setValue(3)
+    assert widget.work.settings.mask == (0, 1, 2)
+    QTest.mouseClick(part.found, LEFT)
+    assert widget.work.settings.mask == widget.work.prepared.subtractor.settings.mask
+
+
+def test_the_look_of_the_difference(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = dock(window)
+    look = widget.subtraction.look_part
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    window.views.active.go(5)
+    plain = window.views.active._layers._image.data.copy()
+    for amount in (look.anatomy, look.edges, look.noise):
+        QTest.mouseClick(amount.slider, LEFT)  # a page on from 0
+        assert amount.slider.value() > 0
+        changed = window.views.active._layers._image.data
+        assert np.abs(changed - plain).max() > 1e-4
+        amount.slider.setValue(0)
+    assert window.views.active._layers._image.data == pytest.approx(plain)
+    QTest.mouseClick(look.invert, LEFT, PLAIN, QPoint(8, look.invert.height() // 2))
+    assert window.views.display.inverted
+    key(window, Qt.Key.Key_I)
+    assert not look.invert.isChecked()
+
+
+def test_aligning_finds_how_the_patient_moved(window: LimnWindow) -> None:
+    still = vessel_run()
+    moved = still.voxels.copy()
+    moved[6:] = np.roll(moved[6:], 2, axis=2)
+    show(window, replace(still, voxels=moved))
+    widget = dock(window)
+    part = widget.subtraction.shift_part
+    QTest.mouseClick(part.align, LEFT)
+    wait_until(lambda: widget.work.settings.shifts is not None)
+    found = widget.work.settings.shifts
+    assert found[7] == pytest.approx((0, 2), abs=0.2)
+    assert widget.work.settings.on
+    assert "aligned by up to 2" in part.state.text()
+
+
+def test_a_run_that_was_stored_subtracted_is_known(window: LimnWindow) -> None:
+    taken = Acquisition("logarithmic", subtracted=True)
+    show(window, vessel_run(acquisition=taken))
+    widget = dock(window)
+    assert not widget.work.settings.on
+    assert "stored subtracted" in widget.subtraction.state.text()
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    assert widget.work.settings.on
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_short_runs_do_what_they_can(window: LimnWindow, frames: int) -> None:
+    show(window, vessel_run(voxels=vessel_run().voxels[:frames], frame_times=None))
+    widget = dock(window)
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    key(window, Qt.Key.Key_Space, Qt.Key.Key_Space)
+    assert widget.interpolation.run_button.isEnabled() == (frames > 1)
+    assert not window.notices.toasts
+
+
+def test_a_colour_run_plays_but_is_not_subtracted(window: LimnWindow) -> None:
+    voxels = np.repeat((vessel_run().voxels // 8).astype(np.uint8)[..., None], 3, axis=3)
+    show(window, vessel_run(voxels=voxels, rgb=True))
+    widget = dock(window)
+    assert not widget.subtraction.switch.isEnabled()
+    assert "in colour" in widget.subtraction.state.text()
+    assert widget.interpolation.run_button.isEnabled()
+    assert widget.interpolation.settings["source"] == "raw"
+
+
+# --- curves ---------------------------------------------------------------------------------------
+
+
+def curves(window: LimnWindow) -> DsaWidget:
+    widget = dock(window)
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    widget.tabs.setCurrentIndex(1)
+    wait_until(lambda: widget.curves.plot is not None)
+    return widget
+
+
+def followed(widget: DsaWidget, count: int) -> None:
+    wait_until(lambda: len(widget.work.known) == count == len(widget.work.regions))
+
+
+def test_regions_are_drawn_and_followed(window: LimnWindow, tmp_path: Path) -> None:
+    document = show(window, vessel_run())
+    widget = curves(window)
+    page = widget.curves
+    QTest.mouseClick(page.buttons["Ellipse"], LEFT)
+    drag(window, at(window, 41, 20), at(window, 44, 30), at(window, 47, 40))
+    QTest.mouseClick(page.buttons["Polygon"], LEFT)
+    for place in ((10, 10), (10, 30), (25, 20)):
+        QTest.mouseClick(glass(window), LEFT, PLAIN, at(window, *place))
+        pause(0.02)
+    key(window, Qt.Key.Key_Return)
+    QTest.mouseClick(page.buttons["Freehand"], LEFT)
+    drag(window, *(at(window, *p) for p in ((60, 60), (60, 80), (80, 80), (80, 60))))
+    followed(widget, 3)
+    assert [region.name for region in widget.work.regions] == ["Region 1", "Region 2", "Region 3"]
+    (_, vessel), (_, ground), _ = widget.work.known
+    assert vessel.curve == pytest.approx(
+        [0, 0, 0, 0.08, 0.24, 0.4, 0.32, 0.2, 0.12, 0.04], abs=0.02
+    )
+    assert np.abs(ground.curve).max() < 0.02
+    assert vessel.figures.time_to_peak == pytest.approx(460, abs=60)
+    assert len(page.plot.lines) == 3
+    assert page.table.columnCount() == 3
+    assert "Peak at, s\t0.4" in page.table.as_text()
+    assert len(window.views.outlines) == 3
+
+    window.commands.actions["undo"].trigger()
+    assert len(widget.work.regions) == 2
+    page.save_csv(widget.work, tmp_path / "curves.csv")
+    with (tmp_path / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["time_ms"]) for row in rows] == list(TIMES)
+    assert float(rows[5]["Region 1"]) == pytest.approx(0.4, abs=0.02)
+    assert (tmp_path / "curves_figures.csv").is_file()
+    QTest.mouseClick(page.clear_button, LEFT)
+    assert not window.views.outlines
+    assert document.history.undo_title == "Delete all regions"
+
+
+def test_curves_follow_the_subtraction_and_the_shown_frame(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = curves(window)
+    page = widget.curves
+    QTest.mouseClick(page.buttons["Ellipse"], LEFT)
+    drag(window, at(window, 41, 20), at(window, 47, 40))
+    followed(widget, 1)
+    window.views.active.go(5)
+    assert page.plot.cursor_line.value() == pytest.approx(0.46)
+    page.plot.time_asked.emit(645.0)
+    assert frame(window) == 8
+    QTest.mouseClick(widget.subtraction.mask_part.here, LEFT)  # the mask has contrast now
+    followed(widget, 1)
+    assert widget.work.known[0][1].curve[0] == pytest.approx(-0.12, abs=0.02)
+
+
+def test_leaving_the_dock_gives_the_mouse_back(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = curves(window)
+    QTest.mouseClick(widget.curves.buttons["Freehand"], LEFT)
+    assert window.views.tool is not None
+    window.task_panel.leave_task()
+    assert window.views.tool is None
+
+
+# --- maps -----------------------------------------------------------------------------------------
+
+
+def test_maps_show_times_in_colours_with_a_scale(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = dock(window)
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    widget.tabs.setCurrentIndex(2)
+    page = widget.maps
+    for name, low, high in (("time_to_peak", 0.4, 0.53), ("arrival", 0.12, 0.3)):
+        QTest.mouseClick(page.choices[name], LEFT, PLAIN, QPoint(8, 8))
+        wait_until(lambda: widget.work.map is not None)
+        values = widget.work.map.values
+        assert low < np.nanmedian(values[42:46]) < high
+        assert np.isnan(values[:30]).mean() > 0.9
+        assert window.views.active._glass.scene.legend.title == page.choices[name].text()
+    shown = window.views.active._layers._image.data
+    assert shown.shape == (SIZE, SIZE, 3)
+    assert shown[44, 50].max() > 100
+    assert shown[10, 10].max() == 0
+    page.high.setValue(0.9)
+    assert widget.work.map.high == pytest.approx(0.9)
+    QTest.mouseClick(page.choices["peak"], LEFT, PLAIN, QPoint(8, 8))
+    wait_until(lambda: widget.work.map is not None)
+    assert widget.work.map.values[44].mean() == pytest.approx(-0.4, abs=0.03)
+    QTest.mouseClick(page.choices["frames"], LEFT, PLAIN, QPoint(8, 8))
+    assert window.views.display.picture.title == "Subtracted"
+
+
+# --- interpolation and export -----------------------------------------------------------------------
+
+
+def opened_sample(window: LimnWindow) -> Document:
+    window.opening.open([SAMPLE])
+    wait_until(lambda: bool(window.studies.open))
+    return window.studies.open[0]
+
+
+def saved(window: LimnWindow, path: Path, monkeypatch: pytest.MonkeyPatch, kind: str = "") -> None:
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), kind))
+    window.commands.actions["save_run"].trigger()
+    wait_until(lambda: any("Saved" in toast.sentence for toast in window.notices.toasts), 120)
+    for toast in list(window.notices.toasts):
+        toast.dismiss()
+
+
+def test_from_an_angiogram_to_a_marked_run_and_back(
+    window: LimnWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened_sample(window)
+    widget = dock(window)
+    widget.tabs.setCurrentIndex(3)
+    page = widget.interpolation
+    page.count.setValue(3)
+    QTest.mouseClick(page.run_button, LEFT)
+    running = page._running[widget.work]
+    wait_until(lambda: running.wish is not None and running.wish.count >= 6, 240)
+    assert "frames are made" in page.note.text()
+    assert page.bar.isVisible()
+    QTest.mouseClick(page.cancel_button, LEFT)
+    wait_until(lambda: len(window.studies.open) == 2)
+    made = window.studies.selected
+    series = made.series
+    assert "(interpolated)" in series.identity.series_description
+    assert series.synthetic is not None
+    assert sum(series.synthetic) % 3 == 0
+    assert 6 <= sum(series.synthetic) < 3 * (len(source.image) - 1)
+    kept = [index for index, flag in enumerate(series.synthetic) if not flag]
+    assert (series.voxels[kept] == source.series.voxels).all()  # bit for bit
+    assert [series.frame_times[i] for i in kept] == pytest.approx(source.series.frame_times)
+
+    saved(window, tmp_path / "made.dcm", monkeypatch)
+    saved(window, tmp_path / "made.mp4", monkeypatch)
+    key(window, Qt.Key.Key_I, modifier=SHIFT)
+    saved(window, tmp_path / "taken.gif", monkeypatch)
+    with Image.open(tmp_path / "taken.gif") as animation:
+        assert animation.n_frames == len(kept)
+    check_dicom(tmp_path / "made.dcm", series)
+    window.opening.open([tmp_path / "made.dcm"])
+    wait_until(lambda: len(window.studies.open) == 3)
+    again = window.studies.open[2].series
+    assert again.synthetic == series.synthetic
+    assert again.confidence == pytest.approx(series.confidence, abs=0.01)
+    assert (again.voxels == series.voxels).all()
+
+
+def check_dicom(path: Path, series: Series) -> None:
+    import SimpleITK as sitk
+
+    dataset = pydicom.dcmread(path)
+    assert list(dataset.ImageType)[:2] == ["DERIVED", "SECONDARY"]
+    assert int(dataset.NumberOfFrames) == len(series.voxels)
+    assert (sitk.GetArrayFromImage(sitk.ReadImage(str(path))) == series.voxels).all()
+
+
+def test_a_film_shows_what_the_view_shows_with_its_marks(
+    window: LimnWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    document = show(window, partly_made())
+    widget = dock(window)
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    picture = RunPicture(document, window.views.display)
+    assert orange(picture.frame(1)) > 10
+    assert orange(picture.frame(2)) == 0
+    grey = to_bytes(widget.work.subtractor.frame(2), window.views.display.window, False)
+    assert (picture.frame(2)[..., 0] == grey).all()
+    saved(window, tmp_path / "film", monkeypatch, "MP4 video as shown (*.mp4)")
+    film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 10
+
+
+def test_a_folder_of_frames_that_is_saved_opens_again(
+    window: LimnWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(window, partly_made())
+    saved(window, tmp_path / "frames", monkeypatch, "Folder of numbered pictures (*)")
+    window.opening.open([tmp_path / "frames"])
+    wait_until(lambda: len(window.studies.open) == 2)
+    again = window.studies.open[1].series
+    assert again.synthetic == partly_made().synthetic
+    assert (again.voxels == partly_made().voxels).all()
+
+
+# --- speed ----------------------------------------------------------------------------------------
+
+
+class Beat:
+    """How long the Qt thread was away at most, ms."""
+
+    def __init__(self) -> None:
+        self.worst, self._last = 0.0, time.perf_counter()
+        self._timer = QTimer(interval=2)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.worst = max(self.worst, 1000 * (now - self._last))
+        self._last = now
+
+
+def test_a_long_large_run_scrolls_without_a_stall(window: LimnWindow) -> None:
+    rng = np.random.default_rng(0)
+    block = rng.integers(0, 4096, (10, 1024, 1024), np.uint16)
+    voxels = np.concatenate([block] * 15)
+    times = tuple(33.3 * index for index in range(150))
+    show(window, vessel_run(voxels=voxels, frame_times=times))
+    pause(1)
+    steps = []  # ms of this thread's own time, as other programs share the computer
+    for _ in range(40):
+        started = time.thread_time()
+        wheel(window, -1)
+        steps.append(1000 * (time.thread_time() - started))
+        QApplication.processEvents()
+    assert frame(window) == 40
+    assert np.median(steps) < 50
+    beat = Beat()
+    key(window, Qt.Key.Key_Space)
+    pause(2)
+    key(window, Qt.Key.Key_Space)
+    assert beat.worst < 1000
