@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -13,16 +17,30 @@ GL_RENDERER = 0x1F01
 SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic", "basic render")
 
 _canvases: list[Any] = []  # any of them can be asked about the graphics card
+_lent: list[TemporaryDirectory[str]] = []  # they go with the process
 
 
 def isolate_napari() -> None:
     """Keep napari's own settings out of the user's other napari; call before importing it."""
     from gui.settings import config_folder
 
+    _lend_cache()
     os.environ.setdefault("NAPARI_CONFIG", str(config_folder() / "napari.yaml"))
     os.environ["NAPARI_ASYNC"] = "0"  # its experimental asynchronous slicing loses slices
     # numba, where a plugin brings it, would compile at the first stroke: the window stood still
     os.environ["NAPARI_COLORMAP_BACKEND"] = "pure_python"
+
+
+def _lend_cache() -> None:
+    """A folder for the icons that napari draws as it is imported, if the user's takes nothing."""
+    cache = user_cache_path("napari", appauthor=False)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        cache = Path("nowhere")
+    if not os.access(cache, os.W_OK):
+        _lent.append(TemporaryDirectory(prefix="limn-"))
+        os.environ["XDG_CACHE_HOME"] = _lent[-1].name
 
 
 def make_canvas(parent: QWidget) -> tuple[Any, QWidget, QWidget]:

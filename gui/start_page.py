@@ -67,6 +67,7 @@ class StartPage(QWidget):
         """List what was opened last."""
         while (item := self._recent.takeAt(0)) is not None:
             if (gone := item.widget()) is not None:
+                gone.setParent(None)  # at once, or it is seen until it is deleted
                 gone.deleteLater()
         if actions:
             self._recent.addWidget(label("RECENT", "section"))

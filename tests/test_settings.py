@@ -120,14 +120,6 @@ def test_wrong_values_are_refused(tmp_path: Path) -> None:
     assert file.now.device == "auto"
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    file = SettingsFile(tmp_path / "file" / "settings.json")
-    file.change(theme="light")
-    assert file.now.theme == "light"
-    assert "could not be saved" in file.problem
-
-
 def test_recent_paths_are_few_and_each_once(tmp_path: Path) -> None:
     file = SettingsFile(tmp_path / "settings.json")
     for number in range(RECENT_LIMIT + 3):
