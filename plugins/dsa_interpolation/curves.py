@@ -120,14 +120,15 @@ def smoother(times: Array) -> NDArray[np.float32]:
 
 
 def _baseline(smooth: Curves, curves: Curves) -> Curves:
-    """Mean (n,) of the samples before contrast comes; 0, the mask's level, if there is none."""
-    level = np.zeros(curves.shape[1], np.float32)
+    """Mean (n,) of the samples before contrast comes, or the least before the peak."""
+    index = np.arange(len(curves), dtype=np.int32)[:, None]
+    level = np.where(index <= smooth.argmax(axis=0), smooth, np.inf).min(axis=0)
     sums = np.cumsum(curves, axis=0)
     for _ in range(2):
         above = smooth - level
-        top = above.argmax(axis=0)
-        last = _last_below(above, top, ARRIVED * above.max(axis=0))
-        level = np.where(last < 0, 0, _at(sums, np.maximum(last, 0)) / (last + 1))
+        last = _last_below(above, above.argmax(axis=0), ARRIVED * above.max(axis=0))
+        mean = _at(sums, np.maximum(last, 0)) / np.maximum(last + 1, 1)
+        level = np.where(last < 0, level, mean)
     return level.astype(np.float32)
 
 
@@ -139,17 +140,27 @@ def _last_below(above: Curves, top: Array, level: Array) -> Array:
 
 
 def _passed(times: Array, above: Curves, top: Array, level: Array, way: int) -> Array:
-    """Where (n,) curves pass `level` nearest the peak, before it (-1) or after it (1); else NaN."""
+    """When (n,) curves pass `level` nearest the peak, before it (-1) or after it (1); else NaN.
+
+    Between the samples on both sides a parabola that the next one bends: the foot is hollow.
+    """
     if way > 0:
         end = len(times) - 1
         mirrored = _passed(-times[::-1], above[::-1], end - top, level, -1)
         return -mirrored
     low = _last_below(above, top, level)
-    below = np.maximum(low, 0)
-    start, stop = _at(above, below), _at(above, below + 1)
-    share = (level - start) / np.maximum(stop - start, 1e-12)
-    time = times[below] + share.clip(0, 1) * (times[below + 1] - times[below])
-    return np.where(low < 0, np.nan, time)
+    first = np.maximum(low, 0)
+    second, third = first + 1, np.minimum(first + 2, len(times) - 1)
+    start, rise = _at(above, first), _at(above, second) - _at(above, first)
+    step = times[second] - times[first]
+    next_step = np.maximum(times[third] - times[second], 1e-9)
+    next_rise = _at(above, third) - _at(above, second)
+    bend = (next_rise / next_step * step - rise) * step / (step + next_step)
+    bend = np.where(third > second, bend.clip(-np.abs(rise), np.abs(rise)), 0)  # still rises
+    straight = rise - bend
+    root = np.sqrt(np.maximum(straight**2 + 4 * bend * (level - start), 0))
+    share = 2 * (level - start) / np.maximum(straight + root, 1e-12)
+    return np.where(low < 0, np.nan, times[first] + share.clip(0, 1) * step)
 
 
 def _vertex(times: Array, above: Curves, top: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Maps of flow: when contrast comes to each pixel, when it peaks, how much and how long it stays."""
+"""Maps of flow: when contrast comes to each pixel, when it peaks, how much, for how long."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def _noise(calm: Picture) -> float:
         return 0.0
     some = calm[:, ::4, ::4]
     jump = some[1:-1] - (some[:-2] + some[2:]) / 2
-    return float(np.median(np.abs(jump))) / 0.6745 / 1.5**0.5
+    noise: float = np.median(np.abs(jump)).item() / 0.6745 / 1.5**0.5
+    return noise
 
 
 def _without_specks(found: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -32,11 +32,11 @@ BLUR = 1.0
 """Of each level, px: calms the noise, and lets linear interpolation do."""
 PARTS = 9
 """Grid points along the longer side for the motion of parts."""
-OFFSETS = 9
-"""Grid points along the longer side for slow differences of brightness, such as blush."""
-MARGIN = 0.05
+SLOW = 8.0
+"""Size of what may differ in brightness without having moved, such as blush, px of each level."""
+MARGIN = 0.08
 """Share of rows and columns left out at each edge: collimators stay when the patient moves."""
-OUTLIER = 3.0
+OUTLIER = 2.5
 """Standard deviations from which a darker pixel is contrast."""
 BEND = 0.3
 """Expected second difference of the motion at neighbouring grid points, px of the finest level."""
@@ -133,7 +133,8 @@ def _fitted(mask: _Level, frame: _Level, shift: tuple[float, float], field: Pict
         difference -= _slow(difference, weights)
         noise = _noise(difference, known)
         weights = known * _trust(difference / (OUTLIER * noise))
-        step = _step(difference / noise, weights, np.gradient(there / noise), field)
+        slopes = [slope - _slow(slope, weights) for slope in np.gradient(there / noise)]
+        step = _step(difference / noise, weights, slopes, field)
         field = field + step
         if np.abs(step).max() < SHORTEST:
             break
@@ -199,10 +200,11 @@ def _noise(difference: Picture, known: Picture) -> float:
 
 def _slow(difference: Picture, weights: Picture) -> Picture:
     """What differs over large areas: weighted means on a coarse grid, spread again."""
-    grid = _grid(OFFSETS, difference)
+    grid = _grid(max(difference.shape) / SLOW, difference)
     rows, columns = (hats(n, size) for n, size in zip(grid, difference.shape, strict=True))
     total: Picture = rows @ (difference * weights) @ columns.T
-    means: Picture = total / (rows @ weights @ columns.T + 1e-3)
+    counted: Picture = rows @ weights @ columns.T
+    means = (total / (counted + 1e-3)).astype(np.float32)
     return spread(means, (difference.shape[0], difference.shape[1]))
 
 
@@ -239,7 +241,7 @@ def _known(stored: Array) -> Picture:
     return known
 
 
-def _grid(points: int, picture: Picture) -> tuple[int, int]:
+def _grid(points: float, picture: Picture) -> tuple[int, int]:
     """About square cells, `points` points along the longer side."""
     cell = max(picture.shape) / (points - 1)
     return max(2, round(picture.shape[0] / cell) + 1), max(2, round(picture.shape[1] / cell) + 1)

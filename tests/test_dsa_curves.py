@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from angiograms import angiogram, bolus
+
+from inference.worker import JobContext
+from plugins.dsa_interpolation.curves import density, measure, write_curves
+from plugins.dsa_interpolation.jobs import map_run
+from plugins.dsa_interpolation.maps import flow_maps
+from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def irregular(step: float, until: float, seed: int = 0) -> NDArray[np.float64]:
+    steps = np.random.default_rng(seed).uniform(0.6, 1.4, int(until / step)) * step
+    return np.cumsum(steps) - steps[0]
+
+
+def truth(arrival: float, rise: float) -> tuple[float, float, float]:
+    """Arrival, peak and width, ms, of a bolus that is seen all the time."""
+    fine = np.arange(0, 30000, 1.0)
+    curve = bolus(fine, arrival, rise)
+    over = fine[curve >= 0.5]
+    return float(fine[(curve >= 0.1).argmax()]), arrival + rise, float(over[-1] - over[0])
+
+
+@pytest.mark.parametrize("step", [33.0, 125.0, 250.0])
+@pytest.mark.parametrize(("arrival", "rise"), [(900.0, 700.0), (2100.0, 1500.0)])
+def test_figures_are_right_within_half_a_frame(step: float, arrival: float, rise: float) -> None:
+    times = irregular(step, 9000)
+    rng = np.random.default_rng(2)
+    curve = 0.3 * bolus(times, arrival, rise) + rng.normal(0, 0.002, len(times))
+    found = measure(times, curve)
+    arrived, peaked, width = truth(arrival, rise)
+    assert found.arrival == pytest.approx(arrived, abs=step / 2)
+    assert found.time_to_peak == pytest.approx(peaked, abs=step / 2)
+    assert found.width == pytest.approx(width, abs=step)
+    assert found.peak == pytest.approx(0.3, rel=0.03)
+    whole = 0.3 * np.trapezoid(bolus(np.arange(0, 30000.0), arrival, rise))
+    assert found.area == pytest.approx(whole, rel=0.1)
+    assert found.mean_transit is not None
+    assert rise * 0.6 < found.mean_transit < rise * 1.6
+
+
+def test_a_level_before_the_bolus_is_not_contrast() -> None:
+    times = irregular(125, 8000)
+    plain = measure(times, 0.2 * bolus(times, 1500, 900))
+    raised = measure(times, 0.2 * bolus(times, 1500, 900) + 0.05)
+    assert raised.peak == pytest.approx(plain.peak, abs=1e-3)
+    assert raised.arrival == pytest.approx(plain.arrival, abs=5)
+    assert raised.area == pytest.approx(plain.area, rel=0.02)
+
+
+def test_what_the_run_does_not_show_is_none() -> None:
+    times = np.arange(0, 3000, 100.0)
+    rising = measure(times, times / 3000)
+    assert (rising.time_to_peak, rising.width, rising.mean_transit) == (None, None, None)
+    assert rising.arrival is not None
+    falling = measure(times, 1 - times / 3000)
+    assert falling.arrival is None
+    assert falling.width is None
+    empty = measure(times, np.zeros(30))
+    assert (empty.arrival, empty.time_to_peak, empty.peak, empty.area) == (None,) * 4
+    short = measure((0.0, 100.0), np.array([0.0, 1.0]))
+    assert (short.arrival, short.peak) == (None, None)
+
+
+def test_the_density_of_a_region_is_positive() -> None:
+    stack = np.zeros((3, 4, 4), np.float32)
+    stack[1, :2] = -0.5
+    inside = np.zeros((4, 4), bool)
+    inside[1:3] = True
+    np.testing.assert_allclose(density(stack, inside), (0, 0.25, 0))
+
+
+def test_curves_are_written_with_their_figures(tmp_path: Path) -> None:
+    times = irregular(100, 6000)
+    curves = {"Artery": bolus(times, 800, 600), "Vein": 0.5 * bolus(times, 5800, 900)}
+    write_curves(tmp_path / "flow.csv", times, curves)
+    with (tmp_path / "flow.csv").open(encoding="utf-8", newline="") as file:
+        samples = list(csv.DictReader(file))
+    assert list(samples[0]) == ["frame", "time_ms", "Artery", "Vein"]
+    assert len(samples) == len(times)
+    with (tmp_path / "flow_figures.csv").open(encoding="utf-8", newline="") as file:
+        artery, vein = csv.DictReader(file)
+    assert float(artery["time_to_peak"]) == pytest.approx(1400, abs=50)
+    assert vein["width"] == ""
+
+
+def test_maps_follow_the_bolus_through_the_tree() -> None:
+    times = irregular(200, 6000, seed=4)
+    run = angiogram(times, photons=8000)
+    stack = Subtractor(run.frames, None, Subtraction(mask=(0, 1))).stack()
+    maps = flow_maps(stack, times)
+    both = np.isfinite(maps.time_to_peak) & np.isfinite(run.peak)
+    assert both.sum() > 0.9 * np.isfinite(run.peak).sum()
+    wrong = np.abs(maps.time_to_peak - run.peak)[both]
+    assert np.percentile(wrong, 90) < 100  # half a frame
+    came = run.peak - 900 * (1 - truth(0, 900)[0] / 900)
+    assert np.percentile(np.abs(maps.arrival - came)[both], 90) < 100
+    nothing = run.contrast.max(axis=0) < 0.002
+    assert np.isfinite(maps.peak[nothing]).mean() < 0.01
+    np.testing.assert_allclose(
+        np.median((maps.peak / run.contrast.max(axis=0))[both]), 1, atol=0.25
+    )
+
+
+def test_maps_are_a_job_and_as_large_as_the_frames() -> None:
+    times = np.arange(0, 3000, 300.0)
+    small = angiogram(times, photons=8000).frames
+    frames = small.repeat(3, axis=1).repeat(3, axis=2)[:, :-1]
+    notes: list[str] = []
+    context = JobContext(tell=lambda done, total, note: notes.append(note))
+    maps = map_run(context, frames, times, Subtraction())
+    assert maps.arrival.shape == frames.shape[1:]
+    assert np.isfinite(maps.arrival).any()
+    assert "Making maps" in notes
+
+
+def test_maps_and_curves_recover_the_simulator_s_times() -> None:
+    from plugins.dsa_interpolation.simulator.run import simulate
+    from plugins.dsa_interpolation.simulator.settings import Motion, Settings
+
+    times = irregular(250, 9000, seed=5)
+    settings = Settings(
+        style="cerebral", size=192, times=tuple(times), motion=Motion(shake=0.0), blush=0.0
+    )
+    run = simulate(np.random.default_rng(3), settings)
+    before = tuple(np.flatnonzero(run.density.max(axis=(1, 2)) < 1e-3)[:4].tolist())
+    stack = Subtractor(run.frames, None, Subtraction(mask=before)).stack()
+    maps = flow_maps(stack, times)
+    for found, true in ((maps.arrival, run.arrival), (maps.time_to_peak, run.peak)):
+        clear = np.isfinite(found) & np.isfinite(true) & (maps.peak > 0.3)
+        assert clear.sum() > 300
+        assert np.median(np.abs(found - true)[clear]) < 125
+    region = run.density.max(axis=0) > 0.8 * run.density.max()
+    curve = density(stack, region)
+    figures = measure(times, curve)
+    fine = run.density[:, region].mean(axis=1)
+    assert figures.time_to_peak == pytest.approx(times[fine.argmax()], abs=250)
+    assert figures.arrival == pytest.approx(np.median(run.arrival[region]), abs=125)
