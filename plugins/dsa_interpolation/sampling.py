@@ -41,15 +41,15 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     column = torch.arange(width, device=x.device, dtype=torch.float32)
     grid = torch.stack(
         [
-            (column + flow[:, 1]) * (2 / max(width - 1, 1)) - 1,
-            (y + flow[:, 0]) * (2 / max(height - 1, 1)) - 1,
+            (column + flow[:, 1].float()) * (2 / max(width - 1, 1)) - 1,
+            (y + flow[:, 0].float()) * (2 / max(height - 1, 1)) - 1,
         ],
         dim=-1,
     )
     found: Tensor = F.grid_sample(
-        x, grid.to(x.dtype), mode="bilinear", padding_mode="border", align_corners=True
+        x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True
     )
-    return found
+    return found.to(x.dtype)
 
 
 def warp_both(x: Tensor, flow: Tensor) -> Tensor:
