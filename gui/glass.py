@@ -76,7 +76,7 @@ class Glass(QWidget):
         paint_banner(painter, self.scene.banner, QRectF(self.rect()))
         if self.scene.legend is not None:
             paint_legend(painter, self.scene.legend, QRectF(self.rect()))
-        if self.scene.framed:
+        if self.scene.framed or self.hasFocus():
             painter.setPen(QPen(CROSS, 1))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
         if self.annotated:

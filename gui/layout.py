@@ -45,6 +45,7 @@ def tabs(parts: Mapping[str, QWidget]) -> QTabWidget:
     made = QTabWidget()
     made.setDocumentMode(True)
     made.tabBar().setDrawBase(False)
+    made.tabBar().setAccessibleName("Panels")
     for title, part in parts.items():
         made.addTab(part, title)
     return made

@@ -13,7 +13,7 @@ from gui.theme import GRID, Theme, icon
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QAction
+    from qtpy.QtGui import QAction, QShowEvent
 
 BIG = {  # the actions on buttons, and their icons
     "open": "mdi6.image-plus",
@@ -81,6 +81,11 @@ class StartPage(QWidget):
         self._drop.setProperty("over", over)
         self._drop.style().unpolish(self._drop)
         self._drop.style().polish(self._drop)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The keyboard begins at the first button."""
+        super().showEvent(event)
+        self._made[0][0].setFocus()
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""

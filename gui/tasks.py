@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.parts import button, label, panel, scrolled
 from gui.theme import GRID, THEMES, Theme, icon
@@ -53,11 +53,22 @@ class TaskPanel(QStackedWidget):
             page.left.connect(self.leave_task)
             page.apply_theme(self._theme)
             self.addWidget(page)
-        self.setCurrentWidget(self.pages[name])
+        self._turn_to(self.pages[name], self.pages[name].back)
 
     def leave_task(self) -> None:
         """Back to the cards."""
-        self.setCurrentIndex(0)
+        left = next((n for n, page in self.pages.items() if page is self.currentWidget()), None)
+        cards = self.widget(0)
+        if left is not None and cards is not None:
+            self._turn_to(cards, self.cards[left].button)
+
+    def _turn_to(self, page: QWidget, first: QWidget) -> None:
+        """Show a page; the keyboard goes along if it was in here."""
+        focused = QApplication.focusWidget()
+        ours = focused is not None and self.isAncestorOf(focused)
+        self.setCurrentWidget(page)
+        if ours:
+            first.setFocus(Qt.FocusReason.TabFocusReason)
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
@@ -128,15 +139,15 @@ class TaskPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._back = button(task.title, self.left.emit, "back", "Back to all tasks")
-        self._back.setFlat(True)
-        column.addWidget(self._back)
+        self.back = button(task.title, self.left.emit, "back", "Back to all tasks")
+        self.back.setFlat(True)
+        column.addWidget(self.back)
         self.widget = make_widget(task, session)
         column.addWidget(scrolled(self.widget), 1)
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
-        self._back.setIcon(icon("mdi6.chevron-left", theme))
+        self.back.setIcon(icon("mdi6.chevron-left", theme))
 
 
 def make_widget(task: Task, session: Session) -> QWidget:

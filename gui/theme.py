@@ -139,12 +139,17 @@ QCheckBox::indicator:checked, QRadioButton::indicator:checked, QTreeView::indica
   background: $accent; border-color: $accent; image: url($icons/$check.svg); }
 QCheckBox:disabled, QRadioButton:disabled, QLabel:disabled { color: $disabled; }
 QCheckBox::indicator:disabled { border-color: $disabled; }
-QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus, QAbstractSpinBox:focus,
-QTreeView:focus, QListView:focus, QTableView:focus { border: 1px solid $focus; }
-QCheckBox:focus, QRadioButton:focus, QSlider:focus { outline: 1px solid $focus; }
+QPushButton:focus, QToolButton:focus, QTreeView:focus, QListView:focus, QTableView:focus {
+  border: 1px solid $focus; }
+QPushButton#back:focus, QPushButton#recent:focus { border: 1px solid $focus; }
+QPushButton#primary:focus, QPushButton:checked:focus { border: 2px solid $text; padding: 4px 11px; }
+QCheckBox, QRadioButton { border: 1px solid transparent; border-radius: 3px; padding: 1px; }
+QCheckBox:focus, QRadioButton:focus { border-color: $focus; }
 QLineEdit, QComboBox, QAbstractSpinBox, QPlainTextEdit, QTextEdit { background: $window;
   border: 1px solid $line; border-radius: 4px; padding: 3px 6px; min-height: 18px;
   selection-background-color: $accent; selection-color: $on_accent; }
+QLineEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus {
+  border-color: $focus; }
 QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled { color: $disabled; }
 QComboBox::drop-down { border: 0; width: 20px; }
 QComboBox::down-arrow, QAbstractSpinBox::down-arrow { image: url($icons/down.svg); width: 10px;
@@ -171,7 +176,7 @@ QTabBar::tab { background: transparent; color: $quiet; padding: 7px 16px; border
   border-bottom: 2px solid transparent; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
 QTabBar::tab:hover { color: $text; }
-QTabBar::tab:focus { border-bottom-color: $focus; }
+QTabBar:focus { border: 1px solid $focus; }
 QScrollBar { background: transparent; border: 0; }
 QScrollBar:vertical { width: 10px; } QScrollBar:horizontal { height: 10px; }
 QScrollBar::handle { background: $line; border-radius: 4px; margin: 1px; min-height: 24px;
@@ -185,6 +190,8 @@ QProgressBar::chunk { background: $accent; border-radius: 3px; }
 QSlider::groove:horizontal { height: 4px; background: $line; border-radius: 2px; }
 QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
 QSlider::handle:horizontal { background: $text; width: 12px; margin: -4px 0; border-radius: 6px; }
+QSlider::handle:horizontal:focus { background: $accent; border: 2px solid $text; width: 10px;
+  margin: -5px 0; border-radius: 7px; }
 QSlider::groove:vertical { width: 4px; background: $line; border-radius: 2px; }
 QSlider::handle:vertical { background: $text; height: 12px; margin: 0 -4px; border-radius: 6px; }
 QSlider:disabled { background: transparent; }
