@@ -35,7 +35,7 @@ FILE = (
            "mdi6.folder-open", toolbar="Folder", tip="Open all series of a folder"),
     Action("open_samples", "Open sample studies", "File", "opening.open_samples", "",
            "mdi6.flask-outline"),
-    Action("close_series", "Close series", "File", "close_selected", "Ctrl+W", "mdi6.close",
+    Action("close_series", "Close series", "File", "close_document", "Ctrl+W", "mdi6.close",
            has_document),
     Action("export", "Export results…", "File", "export.ask", "Ctrl+E", "mdi6.export-variant",
            has_result, toolbar="Export", group=1,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QByteArray, QTimer, Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 
 from gui import layout, registry, theme
 from gui.action_table import ACTIONS
@@ -95,24 +95,17 @@ class LimnWindow(QMainWindow):
         if self.studies.selected is not None:
             self.studies.selected.history.redo()
 
-    def close_selected(self) -> None:
-        """Close the shown series."""
-        self.close_document(self.studies.selected)
-
-    def close_document(self, document: Document | None) -> None:
-        """Close a series; asks first if something was drawn on it and not exported."""
-        if document is not None and (
-            not self.export.unsaved(document) or self.dialogs.may_lose(document)
-        ):
+    def close_document(self, document: Document | None = None) -> None:
+        """Close a series, else the shown one; asks first if something drawn was not exported."""
+        document = document or self.studies.selected
+        if document is None:
+            return
+        if not self.export.unsaved(document) or self.dialogs.may_lose(document):
             self.studies.close(document)
 
     def mouse_is(self, mode: str) -> bool:
         """Whether the left mouse button does this."""
         return self.views.tool is None and self.views.gestures.mode == mode
-
-    def add_tab(self, widget: QWidget, title: str) -> None:
-        """Give a panel a place on the right, beside the tasks."""
-        self.tabs.addTab(widget, title)
 
     # --- construction ------------------------------------------------------------------------
 
