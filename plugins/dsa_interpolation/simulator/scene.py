@@ -101,8 +101,13 @@ class Scene:
         """(t, y, x) absorption by contrast in capillaries (n, t), as they lie in one frame."""
         coarse = self.spread(self.patient.capillaries, index, COARSE).images(shares)
         soft = ndimage.gaussian_filter(coarse, (0, 1, 1))
-        y, x = self.settings.shape
-        return enlarged(soft, (y, x)) * self.texture[:y, :x]
+        return enlarged(soft, self.settings.shape) * self._texture()
+
+    def _texture(self) -> Image:
+        """The middle that the picture shows."""
+        beside = (len(self.texture) - self.settings.size) // 2
+        inner = slice(beside, beside + self.settings.size)
+        return self.texture[inner, inner]
 
     def behind(self) -> Image:
         """(t, y, x) absorption without contrast and catheter."""
@@ -151,8 +156,8 @@ class Scene:
         found = np.full((2, size * size), np.nan, np.float32)
         for row in range(0, size, COARSE):  # not all at once: curves of all pixels are large
             block = slice(row * size, min(row + COARSE, size) * size)
-            stain = enlarged(soft, (size, size), slice(row, row + COARSE))
-            stain *= self.texture[row : row + COARSE, :size][: stain.shape[1]]
+            rows = slice(row, row + COARSE)
+            stain = enlarged(soft, (size, size), rows) * self._texture()[rows]
             curves = spread[block] @ vessels + stain.reshape(len(fine), -1).T
             found[:, block] = _timed(curves, fine)
         arrival, peak = found.reshape(2, size, size)

@@ -57,8 +57,8 @@ def thorax(rng: np.random.Generator, carm: CArm, shape: tuple[int, int]) -> tupl
 def heart_shadow(rng: np.random.Generator, carm: CArm, shape: tuple[int, int]) -> Image:
     """The heart's soft border and uneven inside."""
     bodies = [
-        Body((4, -4, -6), (52, 42, 62), 0.35 * WATER, (-35, 40, 0)),
-        Body((-18, -2, 10), (44, 40, 52), 0.25 * WATER, (-20, 20, 0)),
+        Body((4, -4, -6), (52, 42, 62), 0.5 * WATER, (-35, 40, 0)),
+        Body((-18, -2, 10), (44, 40, 52), 0.4 * WATER, (-20, 20, 0)),
     ]
     texture = 1 + 0.08 * fractal(rng, shape, 1.5, 2.0)
     found = ndimage.gaussian_filter(shadows(bodies, carm, shape), 4.0)

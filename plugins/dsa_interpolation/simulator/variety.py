@@ -44,7 +44,7 @@ def _coronary(rng: np.random.Generator, size: int, times: tuple[float, ...]) -> 
             swing=_swing(rng),
         ),
         detector=detector(rng),
-        contrast=rng.uniform(0.18, 0.42),
+        contrast=rng.uniform(0.2, 0.5),
         calibre=rng.uniform(0.85, 1.35),
         collimator=rng.uniform(0.88, 1.1),
         blush=rng.uniform(0.2, 1.5),
