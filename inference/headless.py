@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inference import memory, registry, weights
 from inference.client import WorkerClient, WorkerCrashed
 from inference.errors import UserError
+from inference.reading import accepts
 from inference.shared import SharedArray
 from inference.version import VERSION
 from inference.writing import NOTICE, stem, write_json
@@ -84,11 +85,10 @@ def inputs_of(folder: Path) -> list[Path]:
     """The cases in a cohort's folder: its files and subfolders, or the folder if it is one case."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give the folder that holds the cases.")
-    readers = registry.readers()
-    if any(reader.whole(folder) for reader in readers):
+    if any(reader.whole(folder) for reader in registry.readers()):
         return [folder]
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    cases = [path for path in entries if any(reader.accepts(path) for reader in readers)]
+    cases = [path for path in entries if accepts(path)]
     if not cases:
         raise UserError(f"{folder.name} holds nothing that Limn opens.")
     return cases

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inference import memory, registry
+from inference import archives, memory, registry
 from inference.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,13 +38,32 @@ def read(path: Path) -> list[Series]:
         raise UserError(f"{path} does not exist.")
     if path.is_file() and not path.stat().st_size:
         raise UserError(f"{path.name} is empty: nothing was saved in it.")
+    if archives.is_archive(path):
+        return _read_archive(path)
     for reader in registry.readers():
         if reader.accepts(path):
             return reader.read(path)
     raise UserError(
         f"{path.name} is of no kind that Limn opens: "
-        "give DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF or a folder of one of them."
+        "give DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF or a folder or zip archive of one of them."
     )
+
+
+def accepts(path: Path) -> bool:
+    """Whether `read` would try it."""
+    return archives.is_archive(path) or any(reader.accepts(path) for reader in registry.readers())
+
+
+def _read_archive(path: Path) -> list[Series]:
+    """The series in a zip archive, whose paths then lie below that of the archive."""
+    with archives.unpacked(path) as folder:
+        inner = folder
+        while [entry.is_dir() for entry in inner.iterdir()] == [True]:
+            inner = next(inner.iterdir())
+        return [
+            replace(series, paths=tuple(path / part.relative_to(folder) for part in series.paths))
+            for series in read(inner)
+        ]
 
 
 def read_job(context: Any, path: str) -> list[Series]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pydicom
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from inference.archives import open_member
 from inference.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def read_whole(path: Path) -> Dataset:
 
 def _parse(path: Path, *, pixels: bool) -> Dataset:
     try:
-        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=not pixels)
+        source = path if path.exists() else open_member(path)
+        dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
         _name_syntax(dataset)
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from error
