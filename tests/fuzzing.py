@@ -1,0 +1,100 @@
+"""Read mutated DICOM files, each in a process of its own: python -m tests.fuzzing SEED COUNT.
+
+Prints what went wrong: any exception but UserError, a refusal that is no sentence, a hang, a crash
+of Limn itself, memory above 2 GB. An abort within GDCM is expected: reading has its own process.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from inference.errors import UserError
+from inference.reading import read
+from tests import phantoms
+
+ZOO = Path(__file__).parents[2] / "shared/data/dicom_zoo/files"
+LARGEST_SEED = 100_000  # bytes
+HANG, ANSWERED, WRONG = 5, 0, 3  # seconds of computing; exit codes
+MEMORY = 2 * 2**20  # KiB
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """Cut off, or with bytes changed, left out or added, mostly in the header."""
+    data, kind = bytearray(content), chance.random()
+    if kind < 0.25:
+        return bytes(data[: chance.randrange(len(data))])
+    top = len(data) if chance.random() < 0.3 else min(len(data), 3000)
+    if kind < 0.85:
+        for _ in range(chance.choice((1, 1, 2, 4, 16))):
+            data[chance.randrange(top)] = chance.choice(
+                (0, 1, 127, 128, 255, chance.randrange(256))
+            )
+        return bytes(data)
+    place, length = chance.randrange(top), chance.randrange(1, 40)
+    if chance.random() < 0.5:
+        del data[place : place + length]
+    else:
+        data[place:place] = chance.randbytes(length)
+    return bytes(data)
+
+
+def seeds(folder: Path) -> list[bytes]:
+    """Small files of every kind."""
+    made = phantoms.angiogram(folder / "xa.dcm", phantoms.run(), FrameTime="40")
+    zoo = sorted(ZOO.iterdir()) if ZOO.is_dir() else []
+    return [path.read_bytes() for path in [made, *zoo] if path.stat().st_size < LARGEST_SEED]
+
+
+def trouble(path: Path) -> str:
+    """What is wrong with how a file is read, or ""; in this process."""
+    try:
+        read(path)
+    except UserError as refusal:
+        sentence = str(refusal)
+        return "" if sentence.endswith(".") and "\n" not in sentence else f"no sentence: {sentence}"
+    except Exception:  # noqa: BLE001
+        return traceback.format_exc()
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{used // 1024} MB" if used > MEMORY else ""
+
+
+def trouble_apart(path: Path, report: Path) -> str:
+    """The same in a process of its own, which may hang or end."""
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (HANG, HANG + 1))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # codecs write there
+        found = trouble(path)
+        report.write_text(found, "utf-8")
+        os._exit(WRONG if found else ANSWERED)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended == -signal.SIGXCPU:
+        return f"more than {HANG} s"
+    return report.read_text("utf-8") if ended == WRONG else ""
+
+
+def main(seed: int, count: int) -> None:
+    """Keep what went wrong beside the temporary folder, for a look."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        originals = seeds(folder)
+        read(folder / "xa.dcm")  # imports, once for all children
+        path = folder / "mutated.dcm"
+        for index in range(count):
+            path.write_bytes(mutated(chance.choice(originals), chance))
+            if found := trouble_apart(path, folder / "report"):
+                kept = Path(tempfile.gettempdir()) / f"limn_fuzz_{seed}_{index}.dcm"
+                kept.write_bytes(path.read_bytes())
+                sys.stdout.write(f"{kept}: {found}\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
