@@ -27,7 +27,7 @@ SMOOTHED = 250.0
 """Half the time in which samples are fitted by a parabola, ms: contrast takes longer to change."""
 ARRIVED = 0.1
 """Share of the peak at which contrast has come, and at which its first pass is over."""
-NEAR = 0.7
+NEAR = 0.8
 """Share of the peak from which samples tell its time, where there are enough of them."""
 HALF = 0.5
 
@@ -129,7 +129,8 @@ def _baseline(smooth: Curves, curves: Curves) -> Curves:
         last = _last_below(above, above.argmax(axis=0), ARRIVED * above.max(axis=0))
         mean = _at(sums, np.maximum(last, 0)) / np.maximum(last + 1, 1)
         level = np.where(last < 0, level, mean)
-    return level.astype(np.float32)
+    base: Curves = level.astype(np.float32)
+    return base
 
 
 def _last_below(above: Curves, top: Array, level: Array) -> Array:

@@ -202,9 +202,8 @@ def _slow(difference: Picture, weights: Picture) -> Picture:
     """What differs over large areas: weighted means on a coarse grid, spread again."""
     grid = _grid(max(difference.shape) / SLOW, difference)
     rows, columns = (hats(n, size) for n, size in zip(grid, difference.shape, strict=True))
-    total: Picture = rows @ (difference * weights) @ columns.T
-    counted: Picture = rows @ weights @ columns.T
-    means = (total / (counted + 1e-3)).astype(np.float32)
+    total, counted = (rows @ values @ columns.T for values in (difference * weights, weights))
+    means = np.asarray(total / (counted + 1e-3), np.float32)
     return spread(means, (difference.shape[0], difference.shape[1]))
 
 
