@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, log
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ SMOOTHEST = 0.9
 FORGOTTEN = 0.05
 """The share of a past frame below which recursive averaging leaves it out."""
 EDGE_GAIN = 2.0
+RIM = (0.03, 0.06)
+"""Share of rows and columns in which alignment fades out: collimators stay when patients move."""
 LOOKED_AT = 256
 """Rows and columns that are enough to find the bolus."""
 VESSEL_WIDTH = 9
@@ -181,7 +183,10 @@ class Subtractor:
         place = (shift, settings.fields is not None and index)
         if self._mask_there is None or self._place != place:
             field = None if settings.fields is None else settings.fields[index]
-            self._place, self._mask_there = place, moved(self.mask, shift, field)
+            there = moved(self.mask, shift, field)
+            if settings.shifts is not None:
+                there = self.mask + _open(there.shape[0], there.shape[1]) * (there - self.mask)
+            self._place, self._mask_there = place, there
         return self._mask_there
 
     @cached_property
@@ -262,6 +267,17 @@ def _thin_and_dark(frame: Array) -> float:
     inner = hat[margin:-margin, margin:-margin]
     values = np.sort(inner if inner.size else hat, axis=None)
     return float(values[-len(values) // 20 :].mean())
+
+
+@lru_cache(maxsize=2)
+def _open(rows: int, columns: int) -> Picture:
+    """(y, x): 1 where an aligned mask moves, falling to 0 on the rim, where it stays."""
+    low, high = RIM
+    down, right = (
+        np.clip((np.minimum(np.arange(n), np.arange(n)[::-1]) / n - low) / (high - low), 0, 1)
+        for n in (rows, columns)
+    )
+    return np.multiply.outer(down, right).astype(np.float32)
 
 
 def _sharpened(picture: Picture, gain: float) -> Picture:
