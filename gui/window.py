@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 
 from gui import layout, registry, theme
 from gui.action_table import ACTIONS
-from gui.canvas import isolate_napari, preload_napari
+from gui.canvas import isolate_napari, preload_napari, settle_memory
 from gui.cine import Cine
 from gui.cine_actions import CINE_SWITCHES
 from gui.cine_bar import CineBar
@@ -167,7 +166,6 @@ class LimnWindow(QMainWindow):
             preload_napari()
             self._loaded.emit()
             registry.register()
-            registry.preload()
 
         threading.Thread(target=load, daemon=True, name="preload").start()
 
@@ -190,7 +188,8 @@ class LimnWindow(QMainWindow):
         if next(steps, self) is None:
             QTimer.singleShot(IDLE_MS, self, lambda: self._prepare(steps))
         else:
-            _settle_memory()
+            threading.Thread(target=registry.preload, daemon=True, name="widgets").start()
+            settle_memory()
 
     # --- following ---------------------------------------------------------------------------
 
@@ -232,6 +231,8 @@ class LimnWindow(QMainWindow):
         if old is None or now.hide_patient_names != old.hide_patient_names:
             self.study_panel.hide_names(now.hide_patient_names)
             self.views.hide_names(now.hide_patient_names)
+            if now.hide_patient_names:
+                self.notices.forget()
             self._list_recent()
         elif now.recent != old.recent:
             self._list_recent()
@@ -292,9 +293,3 @@ class LimnWindow(QMainWindow):
         if self.is_ready:
             self.session.jobs.close()
         return super().closeEvent(event)
-
-
-def _settle_memory() -> None:
-    """Spare the garbage collector napari's 400 000 objects: a full round stops the window."""
-    gc.collect()
-    gc.freeze()

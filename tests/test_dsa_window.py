@@ -469,9 +469,7 @@ def test_regions_are_drawn_and_followed(window: LimnWindow, tmp_path: Path) -> N
     followed(widget, 3)
     assert [region.name for region in widget.work.regions] == ["Region 1", "Region 2", "Region 3"]
     (_, vessel), (_, ground), _ = widget.work.known
-    assert vessel.curve == pytest.approx(
-        [0, 0, 0, 0, 0.24, 0.4, 0.32, 0.2, 0.12, 0.04], abs=0.02
-    )
+    assert vessel.curve == pytest.approx([0, 0, 0, 0, 0.24, 0.4, 0.32, 0.2, 0.12, 0.04], abs=0.02)
     assert np.abs(ground.curve).max() < 0.02
     assert vessel.figures.time_to_peak == pytest.approx(460, abs=60)
     assert len(page.plot.lines) == 3
@@ -601,6 +599,16 @@ def test_from_an_angiogram_to_a_marked_run_and_back(
     assert again.synthetic == series.synthetic
     assert again.confidence == pytest.approx(series.confidence, abs=0.01)
     assert (again.voxels == series.voxels).all()
+
+
+def test_cancelling_in_the_status_bar_ends_the_work_of_the_dock(window: LimnWindow) -> None:
+    opened_sample(window)
+    widget = dock(window)
+    QTest.mouseClick(widget.interpolation.run_button, LEFT)
+    wait_until(lambda: window.job_bar.rows)
+    window.job_bar.cancel_all()
+    wait_until(lambda: widget.interpolation.run_button.isEnabled())
+    assert not widget.interpolation.cancel_button.isEnabled()
 
 
 def check_dicom(path: Path, series: Series) -> None:

@@ -422,13 +422,13 @@ def test_unsaved_work_is_asked_about(
     document = window.studies.add(grey())
     window.studies.select(document)
     document.add_object("Lesion")
-    window.close_selected()
+    window.close_document()
     assert window.studies.open == [document]
     assert not window.close()
     assert window.isVisible()
     assert len(asked) == 2
     with_saved(window, document, tmp_path)
-    window.close_selected()
+    window.close_document()
     assert window.studies.open == []
     assert len(asked) == 2
 

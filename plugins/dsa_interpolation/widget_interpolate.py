@@ -70,6 +70,7 @@ class InterpolatePage(Page):
         self.bar.setAccessibleName("Progress of interpolating")
         self.note = quiet()
         self._lay_out()
+        session.jobs.job_finished.connect(self._ended)
         self.count.valueChanged.connect(self.refresh)
         self.times.textChanged.connect(self.refresh)
 
@@ -137,9 +138,12 @@ class InterpolatePage(Page):
 
     def cancel(self) -> None:
         """Stop; the frames of finished gaps become a run of their own."""
-        work = self.work
-        running = self._running.pop(work, None) if work else None
-        if work is None or running is None:
+        if self.work is not None:
+            self._stop(self.work)
+
+    def _stop(self, work: DsaWork) -> None:
+        running = self._running.pop(work, None)
+        if running is None:
             return
         if running.job is not None:
             running.job.cancel()
@@ -152,6 +156,12 @@ class InterpolatePage(Page):
         running = self._running.pop(work, None)
         if running is not None and running.job is not None:
             running.job.cancel()
+
+    def _ended(self, job: Job) -> None:
+        """A job that is still known here when it ends was cancelled elsewhere."""
+        for work, running in list(self._running.items()):
+            if running.job is job:
+                self._stop(work)
 
     def _submit(
         self,

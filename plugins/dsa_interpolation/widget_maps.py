@@ -65,6 +65,7 @@ class MapsPage(Page):
         self.note = quiet()
         self.column.addWidget(self.note)
         self.column.addStretch()
+        session.jobs.job_finished.connect(self._ended)
 
     def _scale_part(self) -> QWidget:
         self.low, self.high = _field("Lowest value of the scale"), _field("Highest value")
@@ -119,6 +120,13 @@ class MapsPage(Page):
         """Stop what runs for a run."""
         if job := self._jobs.pop(work, None):
             job.cancel()
+
+    def _ended(self, job: Job) -> None:
+        """A job that is still known here when it ends was cancelled elsewhere."""
+        for work in [work for work, known in self._jobs.items() if known is job]:
+            self.forget(work)
+            work.show_map(FRAMES, None)
+            self.refresh()
 
     def _picture(self, work: DsaWork, key: str) -> Picture | None:
         """The map if it is made already."""

@@ -6,11 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QProgressBar, QSpinBox
 
 from gui.parts import button, label
-from gui.sections import Amount, heading, quiet, row, silent, switch
+from gui.sections import heading, quiet, row, silent, switch
 from plugins.dsa_interpolation.tools import MaskTool
+from plugins.dsa_interpolation.widget_look import LookPart
 from plugins.dsa_interpolation.widget_parts import Page, ToolSwitches
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ class ShiftPart(Page):
         ):
             self.column.addWidget(part)
         session.views.tool_changed.connect(lambda tool: self._tell())
+        session.jobs.job_finished.connect(self._ended)
 
     def refresh(self) -> None:
         """Show the shift, and whether frames are being aligned."""
@@ -211,6 +213,12 @@ class ShiftPart(Page):
         if job := self._jobs.pop(work, None):
             job.cancel()
 
+    def _ended(self, job: Job) -> None:
+        """A job that is still known here when it ends was cancelled elsewhere."""
+        for work in [work for work, known in self._jobs.items() if known is job]:
+            self.forget(work)
+            self.refresh()
+
     def _tell(self) -> None:
         settings = self.work.settings if self.work else None
         if self.tools.used is not None:
@@ -249,49 +257,6 @@ class ShiftPart(Page):
         if work is self.work:
             self.bar.setRange(0, total)
             self.bar.setValue(done)
-
-
-class LookPart(Page):
-    """How the difference looks."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.anatomy = Amount("Anatomy", partial(self._set, "landmark"), "Landmarks left in")
-        self.edges = Amount("Edges", partial(self._set, "edges"), "Sharpen fine vessels")
-        self.noise = Amount("Noise", partial(self._set, "smoothing"), "Average over past frames")
-        self.invert = QCheckBox("Vessels white  (I)")
-        self.invert.toggled.connect(self._invert)
-        self.column.addWidget(heading("Picture"))
-        for part in (self.anatomy, self.edges, self.noise, self.invert):
-            self.column.addWidget(part)
-
-    def show_work(self, work: DsaWork | None) -> None:
-        """Follow another run's display as well."""
-        if self.work is not None:
-            self.work.display.events.inverted.disconnect(self.refresh)
-        super().show_work(work)
-        if work is not None:
-            work.display.events.inverted.connect(self.refresh)
-
-    def refresh(self) -> None:
-        """Show the amounts."""
-        if self.work is None:
-            return
-        settings = self.work.settings
-        self.anatomy.show_value(settings.landmark)
-        self.edges.show_value(settings.edges)
-        self.noise.show_value(settings.smoothing)
-        self.anatomy.setEnabled(settings.on)
-        with silent(self.invert):
-            self.invert.setChecked(self.work.display.inverted)
-
-    def _set(self, name: str, value: float) -> None:
-        if self.work is not None:
-            self.work.set(**{name: value})
-
-    def _invert(self, wanted: bool) -> None:
-        if self.work is not None:
-            self.work.display.inverted = wanted
 
 
 def _pixels(name: str) -> QDoubleSpinBox:
