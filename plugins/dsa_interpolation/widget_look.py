@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QCheckBox
 
-from gui.sections import Amount, heading
+from gui.sections import Amount, heading, silent
 from plugins.dsa_interpolation.widget_parts import Page
 
 if TYPE_CHECKING:
