@@ -26,6 +26,7 @@ class CorrectPanel(QScrollArea):
     def __init__(self, correction: Correction, studies: Studies, settings: SettingsFile) -> None:
         super().__init__()
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its parts have the keyboard
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.objects = ObjectsPanel(studies)
         self.tools = ToolsPanel(correction, settings)

@@ -102,6 +102,12 @@ class Notices(QObject):
         self._arrange()
         NoticeList(self.all, self._host).open()
 
+    def forget(self) -> None:
+        """Take all notices away, for they may say what is to be hidden from now on."""
+        for toast in list(self.toasts):
+            toast.dismiss()
+        self.all.clear()
+
     def _show(self, sentence: str, details: str, level: Level) -> None:
         told = self._kept(Told(sentence, details, level))
         for same in [t for t in self.toasts if t.told.sentence == sentence]:
@@ -134,7 +140,7 @@ class Notices(QObject):
     def _arrange(self) -> None:
         bottom = self._host.height() - 6 * GRID
         for toast in reversed(self.toasts):
-            toast.adjustSize()
+            toast.resize(toast.width(), toast.heightForWidth(toast.width()))
             bottom -= toast.height() + GRID
             _raise(toast, self._host, bottom)
         self.more.setVisible(bool(self._unseen))

@@ -72,7 +72,7 @@ def paint_legend(painter: QPainter, legend: Legend, area: QRectF) -> None:
 
 
 def paint_outline(painter: QPainter, points: Sequence[Point], color: str, text: str) -> None:
-    """A closed line with its name beside the topmost corner."""
+    """A closed line with its name above the topmost corner."""
     if not points:
         return
     corners = QPolygonF([QPointF(*point) for point in points])
@@ -80,6 +80,6 @@ def paint_outline(painter: QPainter, points: Sequence[Point], color: str, text: 
     for shade, width in ((SHADOW, 3.5), (QColor(color), 1.8)):
         painter.setPen(QPen(shade, width))
         painter.drawPolygon(corners)
-    box = corners.boundingRect()
-    beside = QRectF(box.right() + 4, box.top() - 10, 240, 20)
-    paint_text(painter, beside, Align.AlignVCenter | Align.AlignLeft, text, QColor(color))
+    x, y = min(points, key=lambda point: point[1])
+    above = QRectF(x - 120, y - 21, 240, 20)
+    paint_text(painter, above, Align.AlignBottom | Align.AlignHCenter, text, QColor(color))

@@ -99,6 +99,7 @@ def test_hidden_names_are_nowhere_in_the_window(
     window.opening.open([study / "wintergreen.png", study / "ct"])
     wait_until(lambda: len(window.studies.open) == 2 and not window.job_bar.rows)
     assert "wintergreen" in texts(window)
+    window.notices.tell("wintergreen.png was saved.")
     window.settings.change(hide_patient_names=True)
     asked: list[str] = []
     monkeypatch.setattr(

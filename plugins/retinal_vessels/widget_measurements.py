@@ -30,9 +30,9 @@ class MeasurementSection(Section):
         self.table = MeasurementTable()
         self.units = quiet()
         self.export_button = button("Export…", session.export, name="Export results")
+        self.column.addWidget(self.export_button)  # above the table, to be seen without scrolling
         self.column.addWidget(self.table)
         self.column.addWidget(self.units)
-        self.column.addWidget(self.export_button)
         self._job: Job | None = None
         self._stale = False
         self._timer = QTimer(self, singleShot=True, interval=SOON_MS)

@@ -21,6 +21,7 @@ from inference.reading import read
 from inference.registry import tasks
 from inference.resources import resource_path
 from inference.shared import SharedArray
+from plugins.retinal_vessels.task import TILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,19 @@ class Measured:
     size: tuple[int, int]
     first: float
     seconds: float
+    idle_bytes: int  # of the worker before its first job
     peak_bytes: int
+    estimated_bytes: int  # what the task says before it runs
+
+    @property
+    def needed_bytes(self) -> int:
+        """What the job took beyond a worker that waits."""
+        return self.peak_bytes - self.idle_bytes
+
+    @property
+    def bytes_a_pixel(self) -> float:
+        """What the job took, for every pixel that the network saw at once."""
+        return self.needed_bytes / (min(self.size[0], TILE) * min(self.size[1], TILE))
 
 
 @dataclass
@@ -85,14 +98,18 @@ def fundus() -> Path:
 
 def measure(task: Task, model: str, size: tuple[int, int]) -> Measured:
     """Run the task a few times in a worker that has done nothing else."""
-    arrays, params = task.request(photograph(size), task.defaults() | {"model": model})
+    series, settings = photograph(size), task.defaults() | {"model": model}
+    arrays, params = task.request(series, settings)
     with ExitStack() as stack:
         blocks = {k: stack.enter_context(SharedArray.copy_of(v)) for k, v in arrays.items()}
         refs = {name: block.ref for name, block in blocks.items()}
         client = stack.enter_context(ready_worker())
-        peak = stack.enter_context(watched(psutil.Process(client.process.pid)))
+        process = psutil.Process(client.process.pid)
+        idle = process.memory_info().rss
+        peak = stack.enter_context(watched(process))
         first, *others = [timed(client, task, refs, params) for _ in range(1 + REPEATS)]
-    return Measured(model, size, first, statistics.median(others), peak.nbytes)
+    estimate = task.estimate_bytes(series, settings)
+    return Measured(model, size, first, statistics.median(others), idle, peak.nbytes, estimate)
 
 
 @contextmanager
@@ -119,12 +136,15 @@ def timed(
 def table(rows: list[Measured]) -> Table:
     """What was measured, one line for each model and size."""
     shown = Table(title=f"Retinal vessels on {psutil.cpu_count()} cores")
-    for heading in ("model", "pixels", "first run, s", "each further run, s", "peak memory, GiB"):
+    for heading in ("model", "pixels", "first run, s", "each further run, s", "peak memory, GiB",
+                    "of it for the job", "estimated", "bytes a pixel of a tile"):  # fmt: skip
         shown.add_column(heading, justify="right")
     for row in rows:
         size = "{} x {}".format(*row.size)
-        numbers = (f"{row.first:.2f}", f"{row.seconds:.2f}", f"{row.peak_bytes / 2**30:.2f}")
-        shown.add_row(row.model, size, *numbers)
+        memory = (row.peak_bytes, row.needed_bytes, row.estimated_bytes)
+        numbers = (row.first, row.seconds, *(nbytes / 2**30 for nbytes in memory))
+        texts = (*(f"{number:.2f}" for number in numbers), f"{row.bytes_a_pixel:.0f}")
+        shown.add_row(row.model, size, *texts)
     return shown
 
 
