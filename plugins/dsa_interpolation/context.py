@@ -51,7 +51,7 @@ class LambdaContext(nn.Module):
         self.values = nn.Conv2d(channels, value, 1, bias=False)
         self.norm_queries = nn.BatchNorm2d(heads * key)
         self.norm_values = nn.BatchNorm2d(value)
-        self.position = nn.Conv3d(1, key, (1, reach, reach), padding=(0, reach // 2, reach // 2))
+        self.position = nn.Conv2d(1, key, reach, padding=reach // 2)  # of each value on its own
         self.embed = nn.Conv2d(2, heads * key, 1)
         self.back = nn.Conv2d(channels, heads * key, 1, bias=False)
         self.motion = nn.Conv2d(heads * key, value, 1)
@@ -69,7 +69,8 @@ class LambdaContext(nn.Module):
         values = self.norm_values(self.values(x))
         keys = self.keys(x).flatten(2).softmax(-1)
         content = torch.einsum("nkp,nvp->nkv", keys, values.flatten(2))
-        position: Tensor = self.position(values[:, None])
+        position = self.position(values.flatten(0, 1)[:, None])
+        position = torch.unflatten(position, 0, values.shape[:2]).transpose(1, 2)
         return position + content[..., None, None]
 
     def apply_to(self, queries: Tensor, lambdas: Tensor) -> Tensor:
