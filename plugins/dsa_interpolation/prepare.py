@@ -105,7 +105,7 @@ class Signs:
 class Trust:
     """Chance that no part of a frame is off by more than `TOLERANCE`, by logistic regression."""
 
-    offset: float = -3.8
+    offset: float = -4.3
     difference: float = -1.4
     residual: float = -0.3
     disagreement: float = -0.2
