@@ -59,6 +59,12 @@ def text(header: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def modality(header: Dataset) -> str:
+    """Such as "XA", or "": in a damaged header, what follows would come along."""
+    found = text(header, "Modality")
+    return found if len(found) <= 16 and found.isalnum() and found.isascii() else ""
+
+
 def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
     """All finite values, or () if absent or malformed."""
     value = _value(header, keyword)

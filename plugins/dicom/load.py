@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from inference import logs
 from inference.errors import UserError
 from plugins.dicom.frames import read_frames
-from plugins.dicom.header import Slice, has_image, text
+from plugins.dicom.header import Slice, has_image, modality
 from plugins.dicom.parse import read_header
 from plugins.dicom.runs import read_run_files, run_groups
 from plugins.dicom.sniff import is_dicom
@@ -123,7 +123,8 @@ def _headers(files: list[Path]) -> tuple[list[Slice], list[str]]:
             continue
         if has_image(header):
             slices.append(Slice(file, header))
-        elif kind := text(header, "Modality") or text(header, "SOPClassUID"):
+        elif "SOPClassUID" in header or modality(header):
+            kind = modality(header) or "no modality is stated"
             notes.append(f"{file.name} is a DICOM file without an image ({kind}).")
         else:
             notes.append(f"{file.name} is not a readable DICOM image: it is damaged or no DICOM.")

@@ -98,7 +98,7 @@ def _decode(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored:
     except NotImplementedError as error:
         syntax = UID(dataset.file_meta.TransferSyntaxUID)
         raise UserError(
-            f"{path.name} is compressed as {syntax.name} ({syntax}), which Limn cannot decode: "
+            f"{path.name} is compressed as {_known(syntax)}, which Limn cannot decode: "
             "export it again without compression."
         ) from error
     except Exception as error:  # decoders raise almost anything on damaged data
@@ -109,6 +109,11 @@ def _decode(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored:
         ) from error
     whole, notes = _all_frames(path, values, shape)
     return Stored(_reshaped(path, values, whole), photometric, notes=notes)
+
+
+def _known(syntax: UID) -> str:
+    """The name and number of a syntax; a damaged header may hold anything in its place."""
+    return f"{syntax.name} ({syntax})" if syntax.is_valid else "nothing known"
 
 
 def _all_frames(

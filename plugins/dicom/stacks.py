@@ -13,7 +13,7 @@ from inference.reading import require_memory, sha256
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
-from plugins.dicom.header import Plane, Slice, identity, number, plane, text, window
+from plugins.dicom.header import Plane, Slice, identity, modality, number, plane, text, window
 from plugins.dicom.parse import read_whole
 from plugins.dicom.pixels import Shown, Stored, decode, shown
 from plugins.dicom.projection import spacing_in_patient
@@ -77,7 +77,7 @@ def build(
     if proposed and inverted:
         proposed = (float(voxels.max()) + float(voxels.min()) - proposed[0], proposed[1])
     return Series(
-        voxels, kind, text(header, "Modality") or "OT", tuple(s.path for s in slices), geometry,
+        voxels, kind, modality(header) or "OT", tuple(s.path for s in slices), geometry,
         rgb=look.rgb, identity=identity(header), window=None if look.rgb else proposed,
         unit=look.unit, **more,
     )  # fmt: skip
