@@ -35,7 +35,8 @@ class Region:
         """The pixels (y, x) whose centres lie inside."""
         from skimage.draw import polygon2mask
 
-        mask: NDArray[np.bool_] = polygon2mask(shape, np.array(self.corners))
+        corners = np.array(self.corners)
+        mask: NDArray[np.bool_] = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
         return mask
 
     @cached_property
