@@ -77,7 +77,7 @@ def test_tasks_lists_models_and_device() -> None:
     assert answer.returncode == 0
     header, *rows = answer.stdout.splitlines()
     assert header.split() == ["TASK", "TITLE", "MODEL", "VERSION", "LICENCE", "DEVICE"]
-    assert any(row.startswith("retinal_vessels  Retinal vessels  ") for row in rows)
+    assert any(row.split()[:3] == ["retinal_vessels", "Retinal", "vessels"] for row in rows)
     assert rows[0].split()[-1] in {"cpu", "cuda", "mps"}
 
 
