@@ -35,7 +35,7 @@ class Region:
         """The pixels (y, x) whose centres lie inside."""
         from skimage.draw import polygon2mask
 
-        corners = np.array(self.corners)  # type: ignore[no-untyped-call]
+        corners = np.array(self.corners)
         mask: NDArray[np.bool_] = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
         return mask
 
