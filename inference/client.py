@@ -188,7 +188,7 @@ class WorkerClient:
             jobs = [*self._waiting.values(), *self._given.values()]
             self._waiting, self._given = {}, {}
         self.process.kill()
-        self.process.join(1)
+        self._listener.join(1)  # it reaps the process: only one can
         for job in jobs:
             job.cancel()
             job.settle()
@@ -204,9 +204,10 @@ class WorkerClient:
         )
         self.process.start()
         theirs.close()
-        listen = threading.Thread(target=self._listen, args=(self._channel, self.process))
-        listen.daemon = True
-        listen.start()
+        self._listener = threading.Thread(
+            target=self._listen, args=(self._channel, self.process), daemon=True
+        )
+        self._listener.start()
         self._on_state(state)
 
     def _listen(self, channel: Channel, process: SpawnProcess) -> None:

@@ -58,7 +58,8 @@ def trouble(path: Path) -> str:
         read(path)
     except UserError as refusal:
         sentence = str(refusal)
-        return "" if sentence.endswith(".") and "\n" not in sentence else f"no sentence: {sentence}"
+        if not sentence.endswith(".") or "\n" in sentence:
+            return f"no sentence: {sentence}"
     except Exception:  # noqa: BLE001
         return traceback.format_exc()
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

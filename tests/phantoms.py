@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from itertools import permutations, product
+from itertools import count, permutations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     SecondaryCaptureImageStorage,
     XRayAngiographicImageStorage,
-    generate_uid,
 )
 
 from inference.series import Geometry, Series
@@ -35,6 +34,7 @@ ORDERS = [
 ]  # fmt: skip
 SPACING = (3.0, 0.8, 1.3)  # (z, y, x), mm
 ORIGIN = (-31.5, 12.25, 140.0)  # LPS (x, y, z), mm
+_numbers = count(1)  # the same files in every run
 
 
 def volume(shape: tuple[int, int, int] = (7, 9, 11)) -> Array:
@@ -75,7 +75,8 @@ def stored(
 def dicom(path: Path, sop_class: UID = CTImageStorage, **elements: Any) -> FileDataset:
     """A data set with what every image needs; `elements` come last."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, generate_uid()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = f"2.25.{10**12 + next(_numbers)}"
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset(path, Dataset(), file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID

@@ -187,7 +187,7 @@ from inference import logs
 logs.MAX_BYTES = 2000
 path = logs.start("window")
 logging.getLogger("pydicom").warning("Jane Doe has an invalid birth date")
-for n in range(100):
+for n in range(300):
     logging.getLogger("inference.worker").info("job %d", n)
 print(path, flush=True)
 faulthandler._sigsegv()
@@ -207,7 +207,7 @@ faulthandler._sigsegv()
         "window.log", "window.log.1", "window.log.2", "window.log.3"
     ]  # fmt: skip
     text = path.read_text()
-    assert "job 99" in text
+    assert "job 299" in text
     assert "Segmentation fault" in text
     assert not any("Jane" in file.read_text() for file in files)
 

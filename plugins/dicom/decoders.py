@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from inference.series import Array
 
 RETIRED_JPEG = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")  # spectral, progressive
+SPARE_BYTES = 2**29  # what a codec may need besides the image
 ITEM, PIXEL_DATA, OPEN_LENGTH = (0xFFFE, 0xE000), (0x7FE0, 0x0010), b"\xff" * 4
 
 
@@ -32,7 +34,9 @@ def decode_all(path: Path, dataset: Dataset) -> tuple[Array, str]:
     """Every frame, flat or shaped, and their photometric interpretation; raises anything."""
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
     if syntax in RETIRED_JPEG or (syntax == JPEGExtended12Bit and dataset.BitsStored > 8):
-        return _decode_with_gdcm(path), str(dataset.PhotometricInterpretation)
+        claimed = int(number(dataset, "Rows", 0)) * int(number(dataset, "Columns", 0))
+        bound = SPARE_BYTES + 16 * claimed * int(number(dataset, "NumberOfFrames", 1))
+        return _decode_with_gdcm(path, bound), str(dataset.PhotometricInterpretation)
     spare = int(number(dataset, "HighBit", 0)) + 1 - int(number(dataset, "BitsStored", 1))
     if spare > 0 and not syntax.is_encapsulated:
         return _decode_high_bits(dataset, syntax, spare)
@@ -95,19 +99,36 @@ def _items(file: BinaryIO) -> Iterator[bytes]:
         yield data
 
 
-def _decode_with_gdcm(path: Path) -> Array:
+def _decode_with_gdcm(path: Path, bound: int) -> Array:
     """The 12-bit and retired JPEG processes, which pydicom hands to no decoder."""
     import gdcm
 
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
-    with _silence():
+    with _silence(), _at_most(bound):
         if not reader.Read():
             raise ValueError("GDCM cannot read it")
     image = reader.GetImage()
     depth = np.dtype(image.GetPixelFormat().GetScalarTypeAsString().lower())
     buffer: Any = image.GetBuffer().encode("utf-8", "surrogateescape")
     return np.frombuffer(buffer, depth)
+
+
+@contextmanager
+def _at_most(extra: int) -> Iterator[None]:
+    """Let this process grow by that many bytes only: damaged tables make GDCM fill gigabytes."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + extra, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @contextmanager
