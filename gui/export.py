@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -87,14 +88,11 @@ class Export(QObject):
         """Write everything of a document into a folder; tells the user when it is done."""
         snapshot = Snapshot.of(document)
         self._changed.discard(document)
-
-        def work() -> list[Path] | Exception:
-            try:
-                return write(snapshot, folder)
-            except Exception as error:  # noqa: BLE001 (told on the Qt thread)
-                return error
-
-        self._background.run(work, lambda answer: self._told(document, folder, answer))
+        self._background.run(
+            partial(write, snapshot, folder),
+            partial(self._saved, document, folder),
+            partial(self._failed, document),
+        )
 
     def ask_picture(self) -> None:
         """Save what the views show as a PNG."""
@@ -108,14 +106,15 @@ class Export(QObject):
             sentence = f"Saved {path.name}." if done else f"{path} could not be written."
             self._notices.tell(sentence, level="info" if done else "error")
 
-    def _told(self, document: Document, folder: Path, answer: list[Path] | Exception) -> None:
-        if isinstance(answer, Exception):
-            self._changed.add(document)
-            return self._notices.failed(answer, "The results could not be saved.")
-        count = len(answer)
+    def _saved(self, document: Document, folder: Path, paths: list[Path]) -> None:
+        count = len(paths)
         self._notices.tell(f"Saved {count} file{'s' if count != 1 else ''} to {folder}.",
-                           "\n".join(path.name for path in answer))  # fmt: skip
-        return self.saved.emit(document, answer)
+                           "\n".join(path.name for path in paths))  # fmt: skip
+        self.saved.emit(document, paths)
+
+    def _failed(self, document: Document, error: Exception) -> None:
+        self._changed.add(document)
+        self._notices.failed(error, "The results could not be saved.")
 
 
 def write(snapshot: Snapshot, folder: Path) -> list[Path]:

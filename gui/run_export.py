@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,24 +71,20 @@ class RunExport(QObject):
         picture = RunPicture(document, display)
         timeline = Timeline.of(document.series, frames_shown(document.series, display))
 
-        def work() -> Exception | None:
-            try:
-                if path.suffix in (".mp4", ".gif"):
-                    write_video(picture, timeline, path)
-                else:
-                    write_run(document.series, path)
-            except Exception as error:  # noqa: BLE001 (told on the Qt thread)
-                return error
-            return None
+        def work() -> None:
+            if path.suffix in (".mp4", ".gif"):
+                write_video(picture, timeline, path)
+            else:
+                write_run(document.series, path)
 
         self._notices.tell(f"Saving {path.name}…")
-        self._background.run(work, lambda error: self._told(path, error))
+        self._background.run(work, lambda _: self._saved(path), partial(self._failed, path))
 
-    def _told(self, path: Path, error: Exception | None) -> None:
-        if error is not None:
-            self._notices.failed(error, f"{path.name} could not be saved.")
-        else:
-            self._notices.tell(f"Saved {path.name} to {path.parent}.")
+    def _saved(self, path: Path) -> None:
+        self._notices.tell(f"Saved {path.name} to {path.parent}.")
+
+    def _failed(self, path: Path, error: Exception) -> None:
+        self._notices.failed(error, f"{path.name} could not be saved.")
 
 
 def named(path: Path, ending: str) -> Path:

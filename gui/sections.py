@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtGui import QGuiApplication, QKeySequence, QShortcut
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
 from gui.parts import button, label
@@ -36,6 +37,15 @@ def switch(text: str, slot: Callable[[bool], object], tip: str = "") -> QPushBut
     return made
 
 
+def slider(name: str, lowest: int, highest: int, value: int) -> QSlider:
+    """A horizontal slider; name: what a screen reader says."""
+    made = QSlider(Qt.Orientation.Horizontal)
+    made.setAccessibleName(name)
+    made.setRange(lowest, highest)
+    made.setValue(value)
+    return made
+
+
 def row(*parts: QWidget) -> QWidget:
     """Parts side by side."""
     holder = QWidget()
@@ -47,6 +57,13 @@ def row(*parts: QWidget) -> QWidget:
     return holder
 
 
+def offer_copy(widget: QWidget, text: Callable[[], str]) -> None:
+    """Ctrl+C in a widget, such as a table, copies this text for a spreadsheet."""
+    keys = QShortcut(QKeySequence.StandardKey.Copy, widget)
+    keys.setContext(Qt.ShortcutContext.WidgetShortcut)
+    keys.activated.connect(lambda: QGuiApplication.clipboard().setText(text()))
+
+
 class Amount(QWidget):
     """A named slider from 0 to 100 % with its value at the right; 1.0 is 100 %."""
 
@@ -55,9 +72,7 @@ class Amount(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(GRID // 2)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName(name)
-        self.slider.setRange(0, 100)
+        self.slider = slider(name, 0, 100, 0)
         self._number = label("0 %", "quiet")
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._number.setFixedWidth(self._number.fontMetrics().horizontalAdvance("100 %") + 2)

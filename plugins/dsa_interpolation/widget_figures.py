@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QBrush, QGuiApplication, QKeySequence
+from qtpy.QtGui import QBrush
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -15,12 +15,11 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
+from gui.sections import offer_copy
 from plugins.dsa_interpolation.widget_parts import legible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from qtpy.QtGui import QKeyEvent
 
     from plugins.dsa_interpolation.following import Row
     from plugins.dsa_interpolation.regions import Region
@@ -47,6 +46,7 @@ class FigureTable(QTableWidget):
         self.horizontalHeader().sectionDoubleClicked.connect(self._ask_name)
         self.horizontalHeader().setToolTip("Double click to rename")
         self.verticalHeader().setDefaultSectionSize(24)
+        offer_copy(self, self.as_text)
 
     @property
     def chosen(self) -> Region | None:
@@ -75,13 +75,6 @@ class FigureTable(QTableWidget):
                 item.setToolTip(row.help)
                 self.setItem(line, place, item)
         self._fit()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy as tab-separated text."""
-        if event.matches(QKeySequence.StandardKey.Copy):
-            QGuiApplication.clipboard().setText(self.as_text())
-        else:
-            super().keyPressEvent(event)
 
     def as_text(self) -> str:
         """Names on top, one line a figure, for a spreadsheet."""

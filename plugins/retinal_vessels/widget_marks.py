@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gui.parts import button
+from gui.sections import quiet, row, slider, switch
 from gui.tool import Mark
 from plugins.retinal_vessels.tools import CircleTool, ClickTool, zone_outlines
-from plugins.retinal_vessels.widget_parts import Legend, Section, quiet, row, slider, switch
+from plugins.retinal_vessels.widget_parts import Legend, Section
 
 if TYPE_CHECKING:
     from gui.planes import Position

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from gui.parts import button
+from gui.sections import quiet
 from inference.messages import Priority
 from plugins.retinal_vessels.export import pixel_spacing
-from plugins.retinal_vessels.widget_parts import MeasurementTable, Section, quiet
+from plugins.retinal_vessels.widget_parts import MeasurementTable, Section
 
 if TYPE_CHECKING:
     from gui.session import Session

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QProgressBar, QSpinBox
 
 from gui.parts import button
+from gui.sections import quiet, row, silent, slider
 from gui.task_runner import deliver
 from gui.theme import GRID
 from inference import memory, weights
 from plugins.retinal_vessels.task import NAME, TASK
-from plugins.retinal_vessels.widget_parts import Banner, Section, quiet, row, slider
+from plugins.retinal_vessels.widget_parts import Banner, Section
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -158,10 +158,7 @@ class ThresholdSection(Section):
         if work is None:
             return
         choices = work.choices
-        parts = self.slider, self.threshold, self.smallest
-        with ExitStack() as silence:
-            for part in parts:
-                silence.enter_context(QSignalBlocker(part))
+        with silent(self.slider, self.threshold, self.smallest):
             self.slider.setValue(round(100 * choices.threshold))
             self.threshold.setValue(choices.threshold)
             self.smallest.setValue(choices.smallest)

@@ -1,31 +1,29 @@
-"""Parts of the dock: a heading, the warning, the colour legend, the table of measurements."""
+"""Parts of the dock: the warning, the colour legend, the table of measurements, a section."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF, Qt
-from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QLinearGradient, QPainter
+from qtpy.QtGui import QColor, QLinearGradient, QPainter
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
-    QPushButton,
-    QSlider,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
-from gui.parts import button, label
+from gui.parts import label
+from gui.sections import heading, offer_copy
 from gui.theme import GRID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from qtpy.QtGui import QKeyEvent, QPaintEvent
+    from qtpy.QtGui import QPaintEvent
 
     from gui.session import Session
     from plugins.retinal_vessels.quantities import Measurement
@@ -34,45 +32,6 @@ if TYPE_CHECKING:
 # napari's "inferno", perceptually uniform, at equal steps
 INFERNO = ("#000004", "#280b53", "#65156e", "#9f2a63", "#d44842", "#f57d15", "#fac127", "#fcffa4")
 ROW = 22  # px
-
-
-def heading(text: str) -> QLabel:
-    """The small capitals above a section."""
-    made = label(text.upper(), "section")
-    made.setContentsMargins(0, GRID, 0, 0)
-    return made
-
-
-def quiet(text: str = "") -> QLabel:
-    """A wrapped line of explanation."""
-    return label(text, "quiet", wrap=True)
-
-
-def switch(text: str, slot: Callable[[bool], object], tip: str = "") -> QPushButton:
-    """A button that stays down; the slot is told whether it is."""
-    made = button(text, lambda: slot(made.isChecked()), tip=tip)
-    made.setCheckable(True)
-    return made
-
-
-def slider(name: str, lowest: int, highest: int, value: int) -> QSlider:
-    """A horizontal slider."""
-    made = QSlider(Qt.Orientation.Horizontal)
-    made.setAccessibleName(name)
-    made.setRange(lowest, highest)
-    made.setValue(value)
-    return made
-
-
-def row(*parts: QWidget) -> QWidget:
-    """Parts side by side."""
-    holder = QWidget()
-    line = QHBoxLayout(holder)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(GRID)
-    for part in parts:
-        line.addWidget(part)
-    return holder
 
 
 class Banner(QFrame):
@@ -137,6 +96,7 @@ class MeasurementTable(QTreeWidget):
         self._items: dict[str, QTreeWidgetItem] = {}
         self.itemExpanded.connect(self._fit)
         self.itemCollapsed.connect(self._fit)
+        offer_copy(self, self.as_text)
         self.show_rows(())
 
     def show_rows(self, rows: Iterable[Measurement]) -> None:
@@ -147,13 +107,6 @@ class MeasurementTable(QTreeWidget):
         for row in self.rows:
             unit = row.unit if row.value is not None else ""
             self._items[row.key].setText(1, f"{number(row.value)} {unit}".rstrip())
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy as tab-separated text."""
-        if event.matches(QKeySequence.StandardKey.Copy):
-            QGuiApplication.clipboard().setText(self.as_text())
-        else:
-            super().keyPressEvent(event)
 
     def as_text(self) -> str:
         """Region, title, value and unit, one line a row, for a spreadsheet."""
