@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Labels = NDArray[np.uint8]
 
 # Distinct for colour-blind readers as well; after Okabe and Ito, "Color Universal Design", 2008.
+STEPS = 1000
+"""That can be undone: prompts come fast, and take little memory."""
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#b3e2cd")
 
 
@@ -61,7 +63,7 @@ class Document:
         self.ai_labels: Labels | None = None
         self.probability: NDArray[np.floating[Any]] | None = None
         self.results: dict[str, dict[str, Any]] = {}
-        self.history = History(compact=_merge_strokes)
+        self.history = History(limit=STEPS, compact=_merge_strokes)
         self.history.changed.connect(self.history_changed.emit)
         self.version = 0  # another one after every change of labels or objects
         self.counts = Counts()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from qtpy.QtCore import QEvent, Qt
 
 from gui.display import dragged
+from gui.tool import RightButtonTool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["navigate", "window", "pan", "zoom"]
 Button = Qt.MouseButton
+STILL = 3  # px that a hand may move in a click
 CURSORS: dict[Mode, Qt.CursorShape] = {
     "navigate": Qt.CursorShape.ArrowCursor,
     "window": Qt.CursorShape.SizeAllCursor,
@@ -46,7 +48,7 @@ class Gestures:
         if event.button() == Button.MiddleButton or self.space_held:
             return self._pan(view, event)
         if event.button() == Button.RightButton:
-            return self._window(view, event)
+            return self._right(view, event)
         if self._views.tool is not None:
             return self._use_tool(view, event)
         plain = view.document is not None and view.document.series.kind != "volume"
@@ -83,18 +85,40 @@ class Gestures:
 
         return drag
 
+    def _right(self, view: SliceView, event: QMouseEvent) -> Callable[[QMouseEvent], None]:
+        """Grey levels, unless the tool wants the button; a click is a drag that went nowhere."""
+        tool = self._views.tool
+        if isinstance(tool, RightButtonTool) and tool.right_button == "drag":
+            return self._use_tool(view, event)
+        start, pointer, window = _pixel(event), view.pointer(event), self._window(view, event)
+        far = False
+
+        def drag(now: QMouseEvent) -> None:
+            nonlocal far
+            far = far or max(abs(a - b) for a, b in zip(_pixel(now), start, strict=True)) > STILL
+            if far:
+                window(now)
+            elif isinstance(tool, RightButtonTool) and _released(now) and tool is self._views.tool:
+                tool.press(pointer)
+                tool.release(pointer)
+
+        return drag
+
     def _use_tool(self, view: SliceView, event: QMouseEvent) -> Callable[[QMouseEvent], None]:
         tool = self._views.tool
-        if tool is None or event.button() != Button.LeftButton:
+        if tool is None or event.button() not in (Button.LeftButton, Button.RightButton):
             return lambda now: None
         again = event.type() == QEvent.Type.MouseButtonDblClick
         (tool.double_click if again else tool.press)(view.pointer(event))
 
         def drag(now: QMouseEvent) -> None:
-            released = now.type() == QEvent.Type.MouseButtonRelease
-            (tool.release if released else tool.drag)(view.pointer(now))
+            (tool.release if _released(now) else tool.drag)(view.pointer(now))
 
         return drag
+
+
+def _released(event: QMouseEvent) -> bool:
+    return event.type() == QEvent.Type.MouseButtonRelease
 
 
 def _pixel(event: QMouseEvent) -> Point:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
-from gui.painting import SHADOW, TEXT, paint_banner, paint_legend, paint_outline, paint_text
+from gui.painting import (
+    SHADOW,
+    TEXT,
+    paint_banner,
+    paint_legend,
+    paint_mark,
+    paint_outline,
+    paint_text,
+)
 from gui.planes import scale_bar
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
     from gui.display import Legend
     from gui.planes import Point
+    from gui.tool import Mark, Outline
 
 LETTER = QColor("#ffcf5c")
 CROSS = QColor(110, 205, 220, 190)
@@ -42,8 +51,8 @@ class Scene:
     cross: Point | None = None
     ring: tuple[Point, float] | None = None  # centre, radius
     path: Sequence[Point] = ()
-    marks: Sequence[tuple[Point, str, str]] = field(default_factory=tuple)  # place, colour, text
-    outlines: Sequence[tuple[Sequence[Point], str, str]] = ()  # corners, colour, text
+    marks: Sequence[tuple[Point, Mark]] = ()
+    outlines: Sequence[tuple[Sequence[Point], Outline]] = ()
     banner: str = ""  # said even where texts are hidden, as the picture would mislead without it
     legend: Legend | None = None
     framed: bool = False  # this view is the one that keys act on
@@ -69,10 +78,11 @@ class Glass(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_cross(painter)
-        for points, color, text in self.scene.outlines:
-            paint_outline(painter, points, color, text)
+        for points, outline in self.scene.outlines:
+            paint_outline(painter, points, outline)
         self._paint_path(painter)
-        self._paint_marks(painter)
+        for place, mark in self.scene.marks:
+            paint_mark(painter, place, mark)
         paint_banner(painter, self.scene.banner, QRectF(self.rect()))
         if self.scene.legend is not None:
             paint_legend(painter, self.scene.legend, QRectF(self.rect()))
@@ -103,16 +113,6 @@ class Glass(QWidget):
             if self.scene.ring:
                 centre, radius = self.scene.ring
                 painter.drawEllipse(QPointF(*centre), radius, radius)
-
-    def _paint_marks(self, painter: QPainter) -> None:
-        for place, color, text in self.scene.marks:
-            painter.setPen(QPen(SHADOW, 1))
-            painter.setBrush(QColor(color))
-            painter.drawEllipse(QPointF(*place), 5, 5)
-            if text:
-                x, y = place
-                paint_text(painter, QRectF(x + 8, y - 10, 200, 20), Corner.AlignVCenter, text)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _paint_texts(self, painter: QPainter) -> None:
         scene, area = self.scene, QRectF(self.rect()).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)

@@ -64,6 +64,23 @@ class Group:
             edit.redo()
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """An edit the other way round."""
+
+    edit: Edit
+    title: str = ""
+    nbytes: int = 0  # it holds nothing that the edit does not
+
+    def undo(self) -> None:
+        """Do the edit."""
+        self.edit.redo()
+
+    def redo(self) -> None:
+        """Take the edit back."""
+        self.edit.undo()
+
+
 class History:
     """What was done and what was undone, newest last; the oldest falls out of a full history."""
 
@@ -177,6 +194,40 @@ class History:
             self.cancel()
             raise
         self.end()
+
+    @contextmanager
+    def amend(self, title: str) -> Iterator[None]:
+        """What is done inside becomes part of the last edit, such as an answer to a click.
+
+        What was undone before can still be done again: that first takes the amendment back. The
+        title serves where there is no edit to amend.
+        """
+        if self._open:
+            with self.group(title):
+                yield
+            return
+        self._open.append(Group(title))
+        try:
+            yield
+        except BaseException:
+            self.cancel()
+            raise
+        group = self._open.pop()
+        group.edits = self._compact(group.edits)
+        if group.edits:
+            self._join(group)
+
+    def _join(self, group: Group) -> None:
+        if self._done:
+            last = self._done.pop()
+            self._done.append(Group(last.title, edits=[last, *group.edits]))
+        else:
+            self._done.append(group)
+        if self._undone:
+            first = self._undone.pop()
+            self._undone.append(Group(first.title, edits=[TakenBack(group), first]))
+        self._drop_oldest()
+        self.changed.emit()
 
     def clear(self) -> None:
         """Forget everything."""

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
     from gui.display import Legend
     from gui.planes import Point
+    from gui.tool import Mark, Outline
 
 Align = Qt.AlignmentFlag
 TEXT = QColor("#e8edf2")
 SHADOW = QColor(0, 0, 0, 210)
 SYNTHETIC = QColor("#ffb02e")
+SIGN = QColor("#ffffff")
+DOT = 5.0  # px, radius
 SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1.5, 0), (-1.5, 0), (0, 1.5), (0, -1.5))
 """Of the shadow, px: legible on white too."""
 
@@ -71,15 +74,42 @@ def paint_legend(painter: QPainter, legend: Legend, area: QRectF) -> None:
     paint_text(painter, above, Align.AlignBottom | Align.AlignLeft, legend.title)
 
 
-def paint_outline(painter: QPainter, points: Sequence[Point], color: str, text: str) -> None:
-    """A closed line with its name above the topmost corner."""
+def paint_mark(painter: QPainter, place: Point, mark: Mark) -> None:
+    """A dot with its sign inside and its caption beside it."""
+    x, y = place
+    if mark.chosen:
+        _ring(painter, place, DOT + 4, QPen(TEXT, 1.5))
+    painter.setBrush(QColor(mark.color))
+    _ring(painter, place, DOT + 1, QPen(SHADOW, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    if mark.sign:
+        painter.setPen(QPen(SIGN, 1.8))
+        painter.drawLine(QPointF(x - 3, y), QPointF(x + 3, y))
+        if mark.sign == "+":
+            painter.drawLine(QPointF(x, y - 3), QPointF(x, y + 3))
+        _ring(painter, place, DOT, QPen(SIGN, 1))
+    beside = QRectF(x + 8, y - 10, 200, 20)
+    paint_text(painter, beside, Align.AlignVCenter, mark.text)
+
+
+def _ring(painter: QPainter, place: Point, radius: float, pen: QPen) -> None:
+    painter.setPen(pen)
+    painter.drawEllipse(QPointF(*place), radius, radius)
+
+
+def paint_outline(painter: QPainter, points: Sequence[Point], outline: Outline) -> None:
+    """A line with its name above the topmost corner."""
     if not points:
         return
     corners = QPolygonF([QPointF(*point) for point in points])
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    for shade, width in ((SHADOW, 3.5), (QColor(color), 1.8)):
-        painter.setPen(QPen(shade, width))
-        painter.drawPolygon(corners)
+    color = QColor(outline.color)
+    for shade, width in ((SHADOW, 3.5), (color, 1.8)):
+        pen = QPen(shade, width)
+        if outline.dashed and shade is color:
+            pen.setDashPattern([3, 3])
+        painter.setPen(pen)
+        (painter.drawPolygon if outline.closed else painter.drawPolyline)(corners)
     x, y = min(points, key=lambda point: point[1])
     above = QRectF(x - 120, y - 21, 240, 20)
-    paint_text(painter, above, Align.AlignBottom | Align.AlignHCenter, text, QColor(color))
+    paint_text(painter, above, Align.AlignBottom | Align.AlignHCenter, outline.text, color)

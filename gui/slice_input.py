@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent
 
-from gui.tool import KeyTool
+from gui.tool import HoverTool, KeyTool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,8 @@ class SliceInput(QObject):
         elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self._views.tool is None:
             self._views.look_at(self._view.position_at(place))
         self._view.hover = place
+        if self._drag is None and isinstance(self._views.tool, HoverTool):
+            self._views.tool.hover(self._view.pointer(event))
         self._view.redraw()
 
     def _released(self, event: QMouseEvent) -> None:
@@ -104,6 +106,8 @@ class SliceInput(QObject):
 
     def _left(self, event: QEvent) -> None:
         self._view.hover = None
+        if isinstance(self._views.tool, HoverTool):
+            self._views.tool.hover(None)
         self._view.redraw()
 
 

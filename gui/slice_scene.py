@@ -10,9 +10,8 @@ from gui.slice_texts import banner, caption, facts, levels, value_text
 if TYPE_CHECKING:
     from gui.display import Display
     from gui.document import Document
-    from gui.planes import Plane
+    from gui.planes import Plane, Position
     from gui.slice_view import SliceView
-    from gui.tool import Mark
     from gui.views import Views
 
 
@@ -27,18 +26,21 @@ def scene_of(view: SliceView, views: Views) -> Scene:
     if volume and views.cross_shown:
         scene.cross = view.pixel_of(display.position)
     if tool is not None:
-        scene.path = [view.pixel_of(place) for place in tool.path]
+        if views.active is view:  # elsewhere it would be seen from its edge
+            scene.path = [view.pixel_of(place) for place in tool.path]
         if hover is not None and tool.radius > 0:
             scene.ring = hover, tool.radius * camera.zoom
     scene.framed = len(views.slices_shown) > 1 and views.active is view
     scene.marks = [
-        (view.pixel_of(mark.position), mark.color, mark.text)
+        (view.pixel_of(mark.position), mark)
         for mark in views.marks
-        if _in_slice(mark, plane, display)
+        if _in_slice(mark.position, plane, display)
     ]
     scene.outlines = [
-        ([view.pixel_of(place) for place in outline.positions], outline.color, outline.text)
+        ([view.pixel_of(place) for place in outline.positions], outline)
         for outline in views.outlines
+        if outline.axis is None
+        or (outline.axis == plane.slicing and _in_slice(outline.positions[0], plane, display))
     ]
     return scene
 
@@ -62,6 +64,6 @@ def _texts(
     )
 
 
-def _in_slice(mark: Mark, plane: Plane, display: Display) -> bool:
+def _in_slice(position: Position, plane: Plane, display: Display) -> bool:
     axis = plane.slicing
-    return axis is None or abs(mark.position[axis] - round(display.position[axis])) < 0.5
+    return axis is None or abs(position[axis] - round(display.position[axis])) < 0.5

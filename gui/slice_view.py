@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gui.slice_layers import SliceLayers
     from gui.views import Views
 
+REACH = 7.0  # px from its middle: a dot is touched
+
 
 class SliceView(QWidget):
     """Shows `plane` of a document; created empty, its canvas is made when first shown."""
@@ -184,9 +186,10 @@ class SliceView(QWidget):
 
     def pointer(self, event: QMouseEvent) -> Pointer:
         """A mouse event in voxels."""
-        plane, _ = self.shown()
+        plane, document = self.shown()
         place = self.position_at((event.position().x(), event.position().y()))
-        return Pointer(place, plane, event.button(), event.modifiers())
+        reach = tuple(REACH / (self.camera.zoom * step) for step in document.scale)
+        return Pointer(place, plane, event.button(), event.modifiers(), reach)
 
     # --- construction ------------------------------------------------------------------------
 

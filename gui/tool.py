@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from qtpy.QtCore import Qt
 
@@ -31,10 +31,14 @@ class Pointer:
     plane: Plane  # `plane.slicing` is the axis that the view steps through, None for an image
     button: Qt.MouseButton = Qt.MouseButton.NoButton
     modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    reach: tuple[float, ...] = ()  # how far from a dot one still touches it, voxels per axis
 
 
 class Tool(Protocol):
-    """Receives the left button in every 2D view while it is `views.tool`."""
+    """Receives the left button in every 2D view while it is `views.tool`.
+
+    It may also be a `KeyTool`, a `RightButtonTool`, a `HoverTool`.
+    """
 
     @property
     def radius(self) -> float:
@@ -68,6 +72,23 @@ class KeyTool(Protocol):
         """Such a key went down, with or without Shift."""
 
 
+@runtime_checkable
+class RightButtonTool(Protocol):
+    """A tool that wants the right button too; `pointer.button` tells it which one it was."""
+
+    @property
+    def right_button(self) -> Literal["click", "drag"]:
+        """With "click", dragging it still changes grey levels, and a press comes on release."""
+
+
+@runtime_checkable
+class HoverTool(Protocol):
+    """A tool that follows the mouse while no button is down."""
+
+    def hover(self, pointer: Pointer | None) -> None:
+        """The mouse moved, or a key beside it; None: it left the views."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A dot with an optional caption that a task shows over the image; position in voxels."""
@@ -75,12 +96,17 @@ class Mark:
     position: Position
     color: str
     text: str = ""
+    sign: str = ""  # "+" or "-" in the dot, so that colour is not all that tells
+    chosen: bool = False  # a ring round it
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A closed line with a caption that a task shows over every slice; positions in voxels."""
+    """A line with a caption that a task shows over the image; positions in voxels."""
 
     positions: tuple[Position, ...]
     color: str
     text: str = ""
+    axis: int | None = None  # seen only in the slice of this axis in which it lies; None: in all
+    closed: bool = True
+    dashed: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
@@ -38,8 +39,8 @@ class Views(QWidget):
         self.setObjectName("canvas")
         self.document: Document | None = None
         self.gestures = Gestures(self)
-        self.marks: tuple[Mark, ...] = ()
-        self.outlines: tuple[Outline, ...] = ()
+        self._marks: dict[str, tuple[Mark, ...]] = {}
+        self._outlines: dict[str, tuple[Outline, ...]] = {}
         self.names_hidden = False
         self.cross_shown = True
         self._tool: Tool | None = None
@@ -55,7 +56,7 @@ class Views(QWidget):
         """Show a document as it was left, or nothing."""
         self.document = document
         self.tool = None
-        self.marks, self.outlines = (), ()
+        self._marks, self._outlines = {}, {}
         self._maximised = None
         self._arrange()
         self.show_cursor()
@@ -123,14 +124,24 @@ class Views(QWidget):
         for view in self._slices:
             view.show_cursor(cursor)
 
-    def set_marks(self, marks: Sequence[Mark]) -> None:
-        """Dots to show over the image, such as clicks."""
-        self.marks = tuple(marks)
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Dots over the image, of all owners."""
+        return tuple(chain.from_iterable(self._marks.values()))
+
+    @property
+    def outlines(self) -> tuple[Outline, ...]:
+        """Lines over the image, of all owners."""
+        return tuple(chain.from_iterable(self._outlines.values()))
+
+    def set_marks(self, marks: Sequence[Mark], owner: str = "") -> None:
+        """Dots to show over the image, such as clicks; those of other owners stay."""
+        self._marks[owner] = tuple(marks)
         self.redraw()
 
-    def set_outlines(self, outlines: Sequence[Outline]) -> None:
-        """Closed lines to show over the image, such as regions that are measured."""
-        self.outlines = tuple(outlines)
+    def set_outlines(self, outlines: Sequence[Outline], owner: str = "") -> None:
+        """Lines to show over the image, such as regions that are measured; of this owner."""
+        self._outlines[owner] = tuple(outlines)
         self.redraw()
 
     def show_heat(self, heat: NDArray[Any] | None, opacity: float = 1.0) -> None:

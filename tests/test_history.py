@@ -175,3 +175,64 @@ def test_listeners_hear_of_every_change(history: History, number: Number) -> Non
     history.redo()
     history.clear()
     assert heard == ["to 1", "", "to 1", ""]
+
+
+def test_an_amendment_is_undone_with_what_it_amends(history: History, number: Number) -> None:
+    history.run(number.step(1))
+    history.run(number.step(2))
+    with history.amend("Answer"):
+        history.run(number.step(3))
+    assert len(history) == 2
+    assert history.undo() == "to 2"
+    assert number.value == 1
+    assert history.redo() == "to 2"
+    assert number.value == 3
+
+
+def test_an_amendment_leaves_what_may_be_redone(history: History, number: Number) -> None:
+    for value in (1, 2, 3):
+        history.run(number.step(value))
+    history.undo()
+    with history.amend("Answer"):
+        history.run(number.step(7))
+    assert (number.value, history.redo_title) == (7, "to 3")
+    history.redo()
+    assert number.value == 3
+    history.undo()
+    assert number.value == 7
+    while history.undo():
+        pass
+    assert number.value == 0
+
+
+def test_an_amendment_of_nothing_is_a_step_and_one_that_fails_is_none(
+    history: History, number: Number
+) -> None:
+    with history.amend("Answer"):
+        history.run(number.step(3))
+    assert history.undo_title == "Answer"
+
+    def fail() -> None:
+        with history.amend("Answer"):
+            history.run(number.step(4))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (number.value, len(history), history.grouping) == (3, 1, False)
+    with history.amend("Answer"):
+        pass
+    assert len(history) == 1
+
+
+def test_a_step_of_the_same_key_does_not_replace_an_amended_one(
+    history: History, number: Number
+) -> None:
+    with history.group("Threshold", key="threshold"):
+        history.run(number.step(1))
+    with history.amend("Answer"):
+        history.run(number.step(2))
+    with history.group("Threshold", key="threshold"):
+        history.run(number.step(3))
+    history.undo()
+    assert number.value == 2
