@@ -215,6 +215,19 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     }, config
 
 
+def averaged(run: Path) -> tuple[dict[str, Tensor], int]:
+    """The averaged weights of a run, finished or not, and the steps behind them."""
+    if (run / "checkpoint.safetensors").exists():
+        with safe_open(run / "checkpoint.safetensors", framework="pt") as file:
+            state = {
+                key.removeprefix("average."): file.get_tensor(key)
+                for key in file.keys()  # noqa: SIM118  safe_open is no mapping
+                if key.startswith("average.")
+            }
+            return state, int(file.metadata()["step"])
+    return read_weights(run / "model.safetensors")[0], 0
+
+
 def _write(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     temporary = path.with_suffix(".part")
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}

@@ -131,9 +131,7 @@ class Meeting(nn.Module):
             directions = F.normalize(self.compared(feature).float(), dim=1)
         return self.seen(feature), directions
 
-    def forward(
-        self, seen: tuple[Tensor, Tensor | None], finer: Tensor, marked: Tensor
-    ) -> Tensor:
+    def forward(self, seen: tuple[Tensor, Tensor | None], finer: Tensor, marked: Tensor) -> Tensor:
         """`finer` prompt features of twice the size; `marked` (batch, 3, …) as in `likeness`."""
         share, directions = seen
         x = share + (finer if self.down is None else self.down(finer))

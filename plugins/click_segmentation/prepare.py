@@ -1,6 +1,6 @@
 """Before and after the network: what it sees of a slice, how that is normalised, and the way back.
 
-Shared by task, training and evaluation; no torch here. Slices are (down, right) or (down, right, 3).
+Shared by task, training and evaluation; no torch here. Slices are (down, right[, 3]).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from inference.box import Box
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from inference.box import Box
 
     Plane = NDArray[np.float32]
     Mask = NDArray[np.uint8]
