@@ -102,11 +102,11 @@ def _compared(shape: tuple[int, ...], prompts: Sequence[Prompt]) -> NDArray[np.i
     for prompt in prompts:
         if prompt.kind in ("click", "scribble"):
             places = _places(prompt)
-            found.append(
-                places[np.linspace(0, len(places) - 1, min(MOST, len(places))).astype(int)]
-            )
+            chosen = np.linspace(0, len(places) - 1, min(MOST, len(places)))
+            found.append(places[chosen.astype(int)])
     places = np.concatenate(found)
-    return places[((places >= 0) & (places < shape)).all(1)]
+    inside: NDArray[np.bool_] = ((places >= 0) & (places < shape)).all(1)
+    return places[inside]
 
 
 def _places(prompt: Prompt) -> NDArray[np.int32]:

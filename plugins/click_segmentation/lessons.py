@@ -2,8 +2,8 @@
 
 After a first outline up to `CORRECTIONS` prompts follow, the j-th with probability 1 - j / N, each
 on an outline that is made without gradients (the loop of DeepGrow, arXiv 1903.08205). First and
-last outline are learned from; the image is encoded once. Some conversations begin with a mask: one that needs
-correcting, or the neighbouring slice's, as when an object is followed through a volume.
+last outline are learned from; the image is encoded once. Some conversations begin with a mask:
+one that needs correcting, or the neighbouring slice's, as when an object is followed.
 """
 
 from __future__ import annotations

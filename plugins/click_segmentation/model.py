@@ -9,6 +9,7 @@ features with the clicked ones, lets every place look at every other once, and c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,7 +62,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
-        return F.relu(x + self.norm(self.second(self.first(x))))
+        result: Tensor = F.relu(x + self.norm(self.second(self.first(x))))
+        return result
 
 
 class Look(nn.Module):
@@ -106,7 +108,7 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features from fine to coarse."""
-        features = [self.stem(image)]
+        features: list[Tensor] = [self.stem(image)]
         for stage in self.stages:
             features.append(stage(features[-1]))
         return features
@@ -155,7 +157,7 @@ class Decoder(nn.Module):
             )
         )
         self.looks = nn.Sequential(*(Look(widths[-1], config.heads) for _ in range(config.looks)))
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.merge = nn.ModuleList(
             nn.Sequential(Conv(2 * fine, fine), Residual(fine)) for fine, _ in pairs
@@ -230,5 +232,7 @@ def enlarged(x: Tensor) -> Tensor:
 
 def build(config: Mapping[str, Any]) -> ClickNet:
     """Return the network for a configuration's table."""
-    fields = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+    }
     return ClickNet(Config(**fields))
