@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from gui.objects_panel import readable
+from gui.object_details import readable
 from gui.studies import follow
 from gui.theme import GRID
 

@@ -1,4 +1,4 @@
-"""The list of objects: colour, name, size, shown or hidden, locked or free."""
+"""The list of objects: colour, name, size, shown or hidden, locked or free; figures below."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from gui.measuring import Measuring
+from gui.name_editor import NameEditor
+from gui.object_details import ObjectDetails, lines_of, readable
 from gui.studies import follow
 from gui.theme import GRID, THEMES, Theme, icon
 
@@ -36,6 +39,7 @@ OBJECT_ID = Qt.ItemDataRole.UserRole
 ROW = 30  # px
 ROWS_SHOWN = 5
 SETTLED_MS = 80  # sizes follow a stroke this much later
+RENAME = "Double click to rename"
 
 
 class ObjectsPanel(QWidget):
@@ -47,6 +51,8 @@ class ObjectsPanel(QWidget):
         self._document: Document | None = None
         self._settled = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._settled.timeout.connect(self._show_sizes)
+        self._measuring = Measuring(self)
+        self._measuring.changed.connect(self._show_facts)
         self._build()
         studies.selected_changed.connect(self._follow)
         self._follow(studies.selected)
@@ -66,6 +72,8 @@ class ObjectsPanel(QWidget):
         column.setSpacing(GRID // 2)
         self._make_tree()
         column.addWidget(self.tree)
+        self.details = ObjectDetails()
+        column.addWidget(self.details)
         row = QHBoxLayout()
         row.setSpacing(GRID // 2)
         self._icons: dict[QToolButton, str] = {}
@@ -87,6 +95,7 @@ class ObjectsPanel(QWidget):
         self.tree.setHeaderHidden(True)
         self.tree.setRootIsDecorated(False)
         self.tree.setColumnCount(4)
+        self.tree.setItemDelegateForColumn(NAME, NameEditor(self.tree))
         self.tree.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -116,12 +125,13 @@ class ObjectsPanel(QWidget):
     def _follow(self, document: Document | None) -> None:
         slots: dict[str, Callable[..., None]] = {
             "objects_changed": self._fill,
-            "active_changed": self._mark_active,
+            "active_changed": self._active_changed,
             "labels_changed": self._labels_changed,
         }
         follow(self._document, document, slots)
         self._document = document
         self._fill()
+        self._measuring.follow(document)
 
     def _labels_changed(self) -> None:
         if not self._settled.isActive():
@@ -137,6 +147,7 @@ class ObjectsPanel(QWidget):
         self.tree.setFixedHeight(rows * ROW + 2 * self.tree.frameWidth() + 2)
         self._show_sizes()
         self._mark_active()
+        self._show_facts()
         self.add.setEnabled(self._document is not None)
 
     def _row(self, item: SegmentObject) -> QTreeWidgetItem:
@@ -150,7 +161,7 @@ class ObjectsPanel(QWidget):
             LOCK,
             icon("mdi6.lock-open-variant-outline" if free else "mdi6.lock", self._theme),
         )
-        row.setToolTip(NAME, "Double click to rename")
+        row.setToolTip(NAME, RENAME)
         row.setToolTip(EYE, f"{'Hide' if shown else 'Show'} {item.name}")
         row.setToolTip(LOCK, "Lock: no tool changes it" if free else "Unlock, to change it")
         return row
@@ -163,6 +174,21 @@ class ObjectsPanel(QWidget):
                 size, unit = self._document.size(row.data(NAME, OBJECT_ID))
                 row.setText(SIZE, f"{readable(size)} {unit}")
 
+    def _show_facts(self) -> None:
+        """The figures of the active object, and of each one where the mouse rests on it."""
+        document = self._document
+        if document is None:
+            return self.details.show_facts(None, "volume")
+        kind, facts = document.series.kind, self._measuring.facts
+        self.details.show_facts(facts.get(document.active), kind)
+        with QSignalBlocker(self.tree):
+            for row in self._rows():
+                found = facts.get(row.data(NAME, OBJECT_ID))
+                lines = lines_of(found, kind) if found is not None and found.size else {}
+                tip = [row.text(NAME), *(f"{name}: {text}" for name, text in lines.items()), RENAME]
+                row.setToolTip(NAME, "\n".join(tip))
+        return None
+
     def _mark_active(self) -> None:
         active = self._document.active if self._document else 0
         with QSignalBlocker(self.tree):
@@ -171,6 +197,10 @@ class ObjectsPanel(QWidget):
                     self.tree.setCurrentItem(row)
         self.delete.setEnabled(bool(active))
         self.more.setEnabled(bool(active))
+
+    def _active_changed(self) -> None:
+        self._mark_active()
+        self._show_facts()
 
     def _rows(self) -> list[QTreeWidgetItem]:
         found = (self.tree.topLevelItem(n) for n in range(self.tree.topLevelItemCount()))
@@ -256,8 +286,3 @@ def _swatch(color: str) -> QIcon:
     swatch = QIcon(picture)
     swatch.addPixmap(picture, QIcon.Mode.Selected)  # else Qt tints it in the chosen row
     return swatch
-
-
-def readable(size: float) -> str:
-    """A number with three figures, or whole with its thousands apart."""
-    return f"{size:,.0f}".replace(",", "\u202f") if size >= 100 else f"{size:.3g}"

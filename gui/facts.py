@@ -1,0 +1,129 @@
+"""What is measured of each object: how large, how bright, in which slices. Knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gui.comparison import voxel_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from gui.document import Document, SegmentObject
+    from inference.series import Series
+
+    Labels = NDArray[np.uint8]
+
+LABELS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one object; what cannot be known is None: levels of colours, slices of an image."""
+
+    size: float
+    unit: str  # ml, mm², voxels or px
+    mean: float | None
+    deviation: float | None  # of the levels of its voxels
+    level_unit: str  # "HU", or "" for grey values
+    slices: tuple[int, int] | None  # first and last along the first axis, counted from 1
+    count: int  # of slices that the series has
+    extent: float | None  # from the first to the last slice, both whole, mm
+
+
+class Moments:
+    """Voxels, sum and sum of squares of the levels for each slice (z, or t) and label."""
+
+    def __init__(self, slices: int) -> None:
+        self._voxels = np.zeros((slices, LABELS), np.int64)
+        self._known = np.zeros((slices, LABELS), np.int64)  # voxels whose level is a number
+        self._sum = np.zeros((slices, LABELS))
+        self._squares = np.zeros((slices, LABELS))
+
+    def renew(self, labels: Labels, image: NDArray[Any] | None, slices: Iterable[int]) -> None:
+        """Count these slices again; labels and image (z, y, x), None for colours."""
+        for index in slices:
+            inside = labels[index] != 0
+            found = labels[index][inside]
+            self._voxels[index] = np.bincount(found, minlength=LABELS)
+            if image is not None:
+                self._renew_levels(index, found, image[index][inside].astype(np.float64))
+
+    def _renew_levels(self, index: int, found: Labels, levels: NDArray[np.float64]) -> None:
+        finite = np.isfinite(levels)
+        found, levels = found[finite], levels[finite]
+        self._known[index] = np.bincount(found, minlength=LABELS)
+        self._sum[index] = np.bincount(found, levels, LABELS)
+        self._squares[index] = np.bincount(found, levels * levels, LABELS)
+
+    def facts(self, label: int, series: Series) -> Facts:
+        """What the counts say of an object."""
+        size, unit = voxel_size(series)
+        held = np.flatnonzero(self._voxels[:, label])
+        slices = (int(held[0]) + 1, int(held[-1]) + 1) if held.size else None
+        flat = series.kind == "image"
+        return Facts(
+            float(self._voxels[:, label].sum()) * size,
+            unit,
+            *self._levels(label),
+            series.unit,
+            None if flat else slices,
+            len(self._voxels),
+            _extent(series, slices),
+        )
+
+    def _levels(self, label: int) -> tuple[float | None, float | None]:
+        known = int(self._known[:, label].sum())
+        if not known:
+            return None, None
+        mean = float(self._sum[:, label].sum()) / known
+        variance = float(self._squares[:, label].sum()) / known - mean * mean
+        return mean, max(variance, 0.0) ** 0.5
+
+
+def stacked(document: Document) -> tuple[Labels, NDArray[Any] | None]:
+    """Labels and levels of a document as slices (z, y, x); None for colours."""
+    flat = document.labels.ndim == 2
+    image = None if document.series.rgb else document.image
+    if not flat:
+        return document.labels, image
+    return document.labels[None], None if image is None else image[None]
+
+
+def table(
+    objects: Iterable[SegmentObject], series: Series, labels: Labels, image: NDArray[Any] | None
+) -> list[dict[str, Any]]:
+    """A row for each object; labels and image as slices (z, y, x), None for colours."""
+    moments = Moments(len(labels))
+    moments.renew(labels, image, range(len(labels)))
+    return [_row(item, moments.facts(item.id, series)) for item in objects]
+
+
+def _row(item: SegmentObject, facts: Facts) -> dict[str, Any]:
+    level = facts.level_unit or "grey"
+    first, last = facts.slices or ("", "")
+    return {
+        "label": item.id,
+        "name": item.name,
+        f"size_{facts.unit.replace('²', '2')}": _figure(facts.size),
+        f"mean_{level}": _figure(facts.mean),
+        f"deviation_{level}": _figure(facts.deviation),
+        "first_slice": first,
+        "last_slice": last,
+        "extent_mm": _figure(facts.extent),
+    }
+
+
+def _figure(value: float | None) -> float | str:
+    return "" if value is None else float(f"{value:.6g}")
+
+
+def _extent(series: Series, slices: tuple[int, int] | None) -> float | None:
+    if slices is None or series.kind != "volume" or not series.geometry.known:
+        return None
+    return (slices[1] - slices[0] + 1) * series.scale[0]
