@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812, TID253
 
 from plugins.click_segmentation import teaching
 from plugins.click_segmentation.encoding import encode
+from plugins.click_segmentation.zoom import middle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ def begin(
     """A conversation with its first prompts."""
     choice = rng.random()
     if choice < FOLLOWED and neighbour.any() and (target.any() or rng.random() < 0.5):
-        said = [teaching.middle(neighbour)] if rng.random() < 0.6 else []
+        said = [middle(neighbour)] if rng.random() < 0.6 else []
         return Conversation(image, target, said, neighbour)
     if choice < FOLLOWED + EDITED and target.any():
         mask = teaching.spoiled(target, neighbour, rng)

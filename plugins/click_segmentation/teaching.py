@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from plugins.click_segmentation.prompts import Prompt
+from plugins.click_segmentation.zoom import depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,18 +36,6 @@ def correction(target: Mask, found: Mask, rng: Rng) -> list[Prompt]:
     positive = bool(missed.sum() > extra.sum())
     wrong = missed if positive else extra
     return [] if not wrong.any() else [_drawn(wrong, CORRECTING, positive, rng)]
-
-
-def middle(mask: Mask) -> Prompt:
-    """The click that following derives from the slice before: where it is farthest from outside."""
-    place = np.unravel_index(int(depth(mask).argmax()), mask.shape)
-    return Prompt("click", ((float(place[0]), float(place[1])),))
-
-
-def depth(mask: Mask) -> NDArray[np.float32]:
-    """Distance to the outside, px; the border of the picture is outside."""
-    padded = np.pad(mask, 1)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1])
 
 
 def spoiled(target: Mask, neighbour: Mask, rng: Rng) -> Mask:

@@ -1,0 +1,130 @@
+"""An object followed from a slice to its neighbours: where it is there, and where it ends.
+
+Slabs are (n, down, right): the slices in the order in which they are visited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from plugins.click_segmentation.obedience import obeyed
+from plugins.click_segmentation.prepare import as_grey
+from plugins.click_segmentation.zoom import fitted, middle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from plugins.click_segmentation.predict import Outliner
+    from plugins.click_segmentation.prompts import Prompt
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+SURE = 0.6
+"""The network must expect at least this Dice of its outline."""
+
+SHRUNK, GROWN = 0.15, 2.5
+"""From one slice to the next an object keeps so much of its area, and has at most so many times."""
+
+SMALLEST = 6  # px of the slice: what is smaller has ended
+
+OVERLAP = 0.2
+"""So much of the smaller of two neighbouring masks lies on the other."""
+
+STRANGE = 3.0
+"""Deviations of the grey values in the slice before that the mean may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A mask of the whole slice, the network's trust in it, and why the object ends here, or ""."""
+
+    mask: Mask
+    score: float
+    end: str
+
+
+def follow(
+    outliner: Outliner,
+    slab: Array,
+    spacing: Sequence[float],
+    previous: Array,
+    prompts: Mapping[int, Sequence[Prompt]],
+    before: Array | None = None,
+) -> Iterator[Step]:
+    """The object in each slice of the slab; a step with an `end` is the last and not part of it.
+
+    `previous` is its mask in the slice beside the slab, `before` that slice's image if it is at
+    hand, and `prompts` what was said of slices of the slab: there the object does not end.
+    """
+    mask = previous != 0
+    known = None if before is None else _greys(before, mask)
+    for number, image in enumerate(slab):
+        step = _next(outliner, image, spacing, mask, prompts.get(number, ()), known)
+        yield step
+        if step.end:
+            return
+        mask, known = step.mask, _greys(image, step.mask)
+
+
+def _next(
+    outliner: Outliner,
+    image: Array,
+    spacing: Sequence[float],
+    mask: Mask,
+    said: Sequence[Prompt],
+    known: tuple[float, float] | None,
+) -> Step:
+    derived = [*said] if any(prompt.positive for prompt in said) else [middle(mask), *said]
+    crop = fitted(mask, derived, spacing, outliner.size)
+    found = outliner.seen(image, crop, derived, mask.astype(np.uint8))
+    inside = np.zeros(mask.shape, bool)
+    inside[crop.box.slices] = found.mask[crop.box.slices]
+    if said:
+        return Step(obeyed(inside, derived), found.score, "")
+    result = _connected(inside, mask)
+    return Step(result, found.score, _end(result, mask, found.score, _greys(image, result), known))
+
+
+def _connected(found: Mask, mask: Mask) -> Mask:
+    """The components that lie on the mask of the slice before."""
+    count, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
+    chosen = np.zeros(count, bool)
+    chosen[labels[mask]] = True
+    chosen[0] = False
+    connected: Mask = chosen[labels]
+    return connected
+
+
+def _end(
+    result: Mask,
+    mask: Mask,
+    score: float,
+    greys: tuple[float, float],
+    known: tuple[float, float] | None,
+) -> str:
+    """Why the object ends before this slice, "" if it does not."""
+    area, last = int(result.sum()), int(mask.sum())
+    if area < max(SMALLEST, SHRUNK * last):
+        return "nothing of the object is left"
+    if score < SURE:
+        return "the outline is not certain"
+    if area > GROWN * last + 50:
+        return "the outline runs out into its surroundings"
+    if (result & mask).sum() < OVERLAP * min(area, last):
+        return "the outline jumps"
+    if known is not None and abs(greys[0] - known[0]) > STRANGE * known[1]:
+        return "the grey values change"
+    return ""
+
+
+def _greys(image: Array, mask: Mask) -> tuple[float, float]:
+    """Mean and deviation inside a mask."""
+    values = as_grey(image)[mask]
+    return (float(values.mean()), float(values.std()) + 1e-6) if values.size else (0.0, 0.0)

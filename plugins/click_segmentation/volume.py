@@ -1,0 +1,115 @@
+"""One object of a whole series from prompts in some of its slices; arrays (z, y, x), mm.
+
+Clicked slices are outlined prompt by prompt, as in the window. Between two of them the object is
+followed from both to the middle, outside them until it ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.errors import UserError
+from plugins.click_segmentation.follow import follow
+from plugins.click_segmentation.prompts import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from plugins.click_segmentation.predict import Outliner
+    from plugins.click_segmentation.prompts import Prompt
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+    Progress = Callable[[int, int, str], None]
+
+
+def outline_plane(
+    outliner: Outliner, image: Array, prompts: Sequence[Prompt], spacing: Sequence[float]
+) -> Mask:
+    """Outline a slice prompt by prompt, each going on from the mask before."""
+    mask = np.zeros(image.shape[:2], bool)
+    for count in range(1, len(prompts) + 1):
+        mask = outliner.outline(image, prompts[:count], mask, spacing).mask
+    return mask
+
+
+def outline_volume(
+    outliner: Outliner,
+    image: Array,
+    prompts: Sequence[Prompt],
+    spacing: Sequence[float],
+    through: bool,
+    progress: Progress,
+) -> Mask:
+    """Outline the prompts' slices and, if `through`, follow to the others; raises UserError."""
+    axis = _axis(prompts)
+    planes = np.moveaxis(image, axis, 0)
+    step = [mm for i, mm in enumerate(spacing) if i != axis]
+    result = np.zeros(image.shape[:3], bool)
+    masks = np.moveaxis(result, axis, 0)
+    seeds = sorted({_index(prompt, axis) for prompt in prompts})
+    for done, seed in enumerate(seeds):
+        progress(done, len(seeds), "Outlining")
+        masks[seed] = outline_plane(outliner, planes[seed], flat(prompts, axis, seed), step)
+    if through:
+        known = [seed for seed in seeds if masks[seed].any()]
+        for seed, direction, count in _stretches(known, len(planes)):
+            _fill(outliner, planes, masks, step, seed, direction, count, progress)
+    return result
+
+
+def _fill(
+    outliner: Outliner,
+    planes: Array,
+    masks: Mask,
+    spacing: Sequence[float],
+    seed: int,
+    direction: int,
+    count: int,
+    progress: Progress,
+) -> None:
+    """Follow from a slice for at most `count` slices."""
+    forward = slice(seed + 1, seed + 1 + count)
+    backward = slice(seed - count, seed)
+    slab, into = (
+        (planes[forward], masks[forward])
+        if direction > 0
+        else (planes[backward][::-1], masks[backward][::-1])
+    )
+    steps = follow(outliner, slab, spacing, masks[seed], {}, planes[seed])
+    for number, step in enumerate(steps):
+        progress(number, count, "Following")
+        if step.end:
+            return
+        into[number] = step.mask
+
+
+def _stretches(seeds: Sequence[int], length: int) -> list[tuple[int, int, int]]:
+    """From which slice in which direction how far: to the middle of the gap, or to the end."""
+    found = []
+    for place, seed in enumerate(seeds):
+        below = seed - seeds[place - 1] - 1 if place else None
+        above = seeds[place + 1] - seed - 1 if place + 1 < len(seeds) else None
+        found.append((seed, -1, seed if below is None else below // 2))
+        found.append((seed, 1, length - 1 - seed if above is None else above - above // 2))
+    return found
+
+
+def _axis(prompts: Sequence[Prompt]) -> int:
+    """The axis to follow along: that of what was drawn, else that of the first click."""
+    drawn = {prompt.axis for prompt in prompts if prompt.kind != "click"}
+    if len(drawn) > 1:
+        raise UserError(
+            "Boxes, scribbles and lassos in planes of different directions cannot be joined into "
+            "one object: draw them in one direction."
+        )
+    axis = drawn.pop() if drawn else prompts[0].axis
+    return 0 if axis is None else axis
+
+
+def _index(prompt: Prompt, axis: int) -> int:
+    return round(prompt.points[0][axis])
