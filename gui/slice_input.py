@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from gui.views import Views
 
 Button = Qt.MouseButton
+COMMAND = (
+    Qt.KeyboardModifier.ControlModifier
+    | Qt.KeyboardModifier.AltModifier
+    | Qt.KeyboardModifier.MetaModifier
+)
 WHEEL_STEP = 120  # Qt's units of one notch
 
 
@@ -77,7 +82,8 @@ class SliceInput(QObject):
     def _key(self, event: QKeyEvent) -> bool:
         """Keys for the tool come before the commands; Space held down moves the picture."""
         tool = self._views.tool
-        wanted = isinstance(tool, KeyTool) and tool.takes(event.key())
+        plain = not event.modifiers() & COMMAND
+        wanted = plain and isinstance(tool, KeyTool) and tool.takes(event.key())
         if event.type() == QEvent.Type.ShortcutOverride:
             event.setAccepted(wanted)
             return wanted

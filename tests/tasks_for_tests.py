@@ -197,3 +197,46 @@ def ellipsoid(context: JobContext, shape: tuple[int, int, int], share: float) ->
     """Labels of a large body, such as of a whole organ in a CT."""
     z, y, x = np.ogrid[tuple(slice(-1, 1, complex(0, n)) for n in shape)]
     return {"labels": (z**2 + y**2 + x**2 < share).astype(np.uint8)}
+
+
+def grow(
+    context: JobContext,
+    image: Array,
+    prompts: list[dict[str, Any]],
+    previous: Array | None = None,
+    spacing: tuple[float, float] = (1, 1),
+    locked: Array | None = None,
+    fresh: int = 1,
+    **settings: Any,
+) -> dict[str, Any]:
+    """The entry of clicks by growing regions of like grey: quick, and it obeys every prompt."""
+    grey = image.mean(-1) if image.ndim == 3 else image
+    mask = np.zeros(grey.shape, bool) if previous is None else previous > 0
+    for prompt in prompts[len(prompts) - fresh :]:
+        part = _meant(grey, mask, prompt)
+        mask = mask | part if prompt["positive"] else mask & ~part
+    if locked is not None:
+        mask &= locked == 0
+    context.progress(1, 1, "grown")
+    return {"mask": mask.astype(np.uint8), "box": ((0, 0), mask.shape), "score": 1.0}
+
+
+def _meant(grey: Array, mask: Array, prompt: dict[str, Any]) -> Array:
+    """The pixels that a prompt speaks of."""
+    from skimage.draw import polygon
+    from skimage.segmentation import flood
+
+    points = [prompt["position"]] if prompt["kind"] == "click" else prompt["points"]
+    rows, columns = np.round(np.transpose(points)).astype(int)
+    part = np.zeros(grey.shape, bool)
+    if prompt["kind"] == "box":
+        part[min(rows) : max(rows) + 1, min(columns) : max(columns) + 1] = True
+    elif prompt["kind"] == "lasso":
+        part[polygon(rows, columns, grey.shape)] = True
+    elif prompt["positive"]:
+        for seed in zip(rows, columns, strict=True):
+            part |= flood(grey, seed, tolerance=20)
+    else:
+        for row, column in zip(rows, columns, strict=True):
+            part[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = True
+    return part
