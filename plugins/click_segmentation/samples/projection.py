@@ -1,0 +1,113 @@
+"""Pictures as X-rays make them: projections of scans, invented vessels, simulated runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from plugins.click_segmentation.samples import shapes
+from plugins.click_segmentation.samples.framing import field
+from plugins.click_segmentation.samples.pictures import Pictures
+from plugins.click_segmentation.samples.volumes import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from plugins.click_segmentation.samples.framing import Mask
+    from plugins.click_segmentation.samples.volumes import Target, Volume
+
+WATER = 0.02  # absorption of water, 1/mm
+SIDE = 256
+SHOWN = ("lung", "heart", "liver", "spine", "aorta", "kidney", "rib_", "clavicula", "scapula",
+         "spleen", "stomach", "gas", "vertebrae", "humerus", "trachea")  # fmt: skip
+
+
+def projections(volumes: Sequence[Volume], rng: np.random.Generator, count: int = 40) -> Pictures:
+    """Scans turned about the body's axis, with the shadows of what is labelled."""
+    fit = [volume for volume in volumes if len(volume.targets) > 12]
+    made = [_projection(fit[rng.integers(len(fit))], rng) for _ in range(count)]
+    return Pictures(np.stack([image for image, _ in made]), tuple(masks for _, masks in made), 1.5)
+
+
+def _projection(
+    volume: Volume, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    angle = float(rng.choice([0, 90]) + rng.normal(0, 20))
+    absorption = WATER * (1 + LEVELS[volume.codes] / 1000).clip(0)
+    path = _along(absorption.astype(np.float32), angle) * volume.spacing[1]
+    image = np.exp(-rng.uniform(0.3, 0.8) * path) if rng.random() < 0.5 else -path
+    shown = [t for t in volume.targets if t.name.startswith(SHOWN)]
+    chosen = rng.choice(len(shown), min(14, len(shown)), replace=False)
+    masks = [_shadow(volume, shown[i], angle) for i in chosen]
+    aspect = volume.spacing[0] / volume.spacing[1]
+    return _square(_bytes(image), aspect), np.stack([_square(m, aspect) > 0 for m in masks])
+
+
+def _along(values: NDArray[np.float32], angle: float) -> NDArray[np.float32]:
+    turned = ndimage.rotate(values, angle, (1, 2), reshape=False, order=1)
+    return np.asarray(turned.sum(1))
+
+
+def _shadow(volume: Volume, target: Target, angle: float) -> NDArray[np.uint8]:
+    body = np.isin(volume.labels, target.values).astype(np.float32)
+    return (_along(body, angle) > 1.5).astype(np.uint8)
+
+
+def _square(picture: NDArray[np.uint8], aspect: float) -> NDArray[np.uint8]:
+    """Fit into the middle of a square of SIDE, its pixels square."""
+    height, width = picture.shape[0] * aspect, picture.shape[1]
+    scale = SIDE / max(height, width)
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    small = cv2.resize(picture[::-1], size, interpolation=cv2.INTER_LINEAR)
+    result = np.zeros((SIDE, SIDE), np.uint8)
+    top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
+    result[top : top + size[1], left : left + size[0]] = small
+    return result
+
+
+def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = np.percentile(image, (0.5, 99.8))
+    return np.asarray(255 * ((image - low) / max(high - low, 1e-6)).clip(0, 1), np.uint8)
+
+
+def trees(rng: np.random.Generator, count: int = 60) -> Pictures:
+    """Vessels on uneven ground, as in subtracted angiograms and photographs of the retina."""
+    made = [_tree(rng) for _ in range(count)]
+    return Pictures(np.stack([image for image, _ in made]), tuple(m[None] for _, m in made), 0.5)
+
+
+def _tree(rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
+    mask = shapes.tree(SIDE, rng)
+    while mask.sum() < 200:
+        mask = shapes.tree(SIDE, rng)
+    depth = np.minimum(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3), 6) / 6
+    ground = 0.6 + 0.12 * field(rng, SIDE, 3) + 0.05 * field(rng, SIDE, 12)
+    image = ground - rng.uniform(0.12, 0.4) * cv2.GaussianBlur(depth**0.5, (0, 0), 0.7)
+    return _bytes(np.asarray(image, np.float32)), mask
+
+
+def frames(folder: Path, rng: np.random.Generator, most: int = 60) -> Pictures:
+    """A late frame of each simulated run, plain or subtracted, with its vessels."""
+    paths = sorted(folder.glob("run_*.npz"))
+    chosen = [paths[i] for i in rng.permutation(len(paths))[:most]]
+    made = [pair for pair in (_frame(path, rng) for path in chosen) if pair[1].sum() > 300]
+    return Pictures(np.stack([image for image, _ in made]), tuple(m[None] for _, m in made), 0.4)
+
+
+def _frame(path: Path, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Mask]:
+    """Frames are stored as differences, modulo 2^16, from the mask and from each other."""
+    with np.load(path) as file:
+        mask = file["mask"]
+        seen = np.cumsum(file["steps"], axis=0, dtype=np.uint16) + mask
+        vessels = np.unpackbits(file["vessels"], axis=-1, count=mask.shape[1]).astype(bool)
+    index = int(vessels.sum((1, 2)).argmax())
+    image = seen[index].astype(np.float32)
+    if rng.random() < 0.4:
+        image = image - mask
+    return _bytes(image), vessels[index]
