@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from math import ceil, log
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -281,6 +282,5 @@ def _open(rows: int, columns: int) -> Picture:
 
 
 def _sharpened(picture: Picture, gain: float) -> Picture:
-    blurred = ndimage.uniform_filter(picture, 5, mode="nearest")
-    sharp: Picture = picture + gain * (picture - blurred)
-    return sharp
+    blurred = cv2.blur(picture, (5, 5), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.addWeighted(picture, 1 + gain, blurred, -gain, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -14,14 +15,11 @@ if TYPE_CHECKING:
 
 LOBES = 3
 """Of the Lanczos kernel: 2 x 3 taps keep bone edges sharp where linear interpolation blurs them."""
-STRIP = 64
-"""Rows worked on at once, so that they stay in the processor's cache."""
 
 
 def moved(picture: Picture, shift: tuple[float, float], field: Picture | None = None) -> Picture:
     """(y, x) moved by `shift` (y, x), px, then by a field (gy, gx, 2), px; edges are repeated."""
-    for axis, distance in enumerate(shift):
-        picture = _moved_along(picture, distance, axis)
+    picture = _moved_as_a_whole(picture, shift)
     return picture if field is None else _moved_by_field(picture, field)
 
 
@@ -43,61 +41,41 @@ def hats(count: int, length: int) -> Picture:
     return weights
 
 
-def _moved_along(picture: Picture, distance: float, axis: int) -> Picture:
-    whole = int(np.floor(distance))
-    part = distance - whole
-    taps = range(1 - LOBES, LOBES + 1) if part else range(1)
-    wide = _shifted(picture, whole, taps.start, taps.stop - 1, axis)
+def _moved_as_a_whole(picture: Picture, shift: tuple[float, float]) -> Picture:
+    """By whole pixels first, then by the rest along both axes at once."""
+    down, right = (int(np.floor(distance)) for distance in shift)
+    below, behind = _kernel(shift[0] - down), _kernel(shift[1] - right)
+    if down or right:
+        rows, columns = (np.clip(np.arange(n) - far, 0, n - 1)
+                         for n, far in zip(picture.shape, (down, right), strict=True))  # fmt: skip
+        picture = picture.take(rows, 0).take(columns, 1)
+    if len(below) == len(behind) == 1:
+        return picture
+    return np.asarray(
+        cv2.sepFilter2D(picture, cv2.CV_32F, behind, below, borderType=cv2.BORDER_REPLICATE)
+    )
+
+
+def _kernel(part: float) -> Picture:
+    """Lanczos weights for a move by part of a pixel; its middle tap is the pixel itself."""
     if not part:
-        return wide
-    offsets = np.array(taps) - part
-    weights = np.sinc(offsets) * np.sinc(offsets / LOBES)
-    return _correlated(wide, (weights / weights.sum()).astype(np.float32), axis)
-
-
-def _correlated(wide: Picture, weights: Picture, axis: int) -> Picture:
-    """Weighted sum of views of `wide`, the first weight on the last view."""
-    extra = len(weights) - 1
-    shape = [size - extra * (axis == i) for i, size in enumerate(wide.shape)]
-    result = np.empty(shape, np.float32)
-    for top in range(0, shape[0], STRIP):
-        rows = result[top : top + STRIP]
-        strip = wide[top : top + STRIP + (extra if axis == 0 else 0)]
-        views = [_view(strip, extra - i, axis, rows.shape[axis]) for i in range(extra + 1)]
-        np.multiply(views[0], weights[0], out=rows)
-        for view, weight in zip(views[1:], weights[1:], strict=True):
-            rows += view * weight
-    return result
+        return np.ones(1, np.float32)
+    offsets = np.arange(-LOBES, LOBES + 1) + part
+    weights = np.sinc(offsets) * np.sinc(offsets / LOBES) * (np.abs(offsets) < LOBES)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 def _moved_by_field(picture: Picture, field: Picture) -> Picture:
-    """One axis after the other, which for a smooth field of few pixels is as good as both."""
-    for axis in (0, 1):
-        distance = spread(field[..., axis], (picture.shape[0], picture.shape[1]))
-        low, high = int(np.floor(distance.min())), int(np.ceil(distance.max()))
-        wide = _shifted(picture, 0, low, high, axis)
-        picture = _blended(wide, distance, low, high, axis)
-    return picture
+    down, right = (spread(field[..., axis], picture.shape[:2]) for axis in (0, 1))
+    rows, columns = _places(*picture.shape[:2])
+    return np.asarray(
+        cv2.remap(
+            picture, columns - right, rows - down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    )
 
 
-def _blended(wide: Picture, distance: Picture, low: int, high: int, axis: int) -> Picture:
-    """Linear interpolation at a distance of each pixel's own, as a sum over whole distances."""
-    result = np.zeros_like(distance)
-    for top in range(0, len(result), STRIP):
-        rows, far = result[top : top + STRIP], distance[top : top + STRIP]
-        strip = wide[top : top + STRIP + ((high - low) if axis == 0 else 0)]
-        for whole in range(int(np.floor(far.min())), int(np.ceil(far.max())) + 1):
-            weight = np.maximum(1 - np.abs(far - whole), 0)
-            rows += weight * _view(strip, high - whole, axis, rows.shape[axis])
-    return result
-
-
-def _shifted(picture: Picture, whole: int, low: int, high: int, axis: int) -> Picture:
-    """Moved by `whole` px and wider, so that views of it are moved by `low` to `high` px more."""
-    size = picture.shape[axis]
-    index = np.clip(np.arange(-high - whole, size - low - whole), 0, size - 1)
-    return picture.take(index, axis)
-
-
-def _view(wide: Picture, start: int, axis: int, size: int) -> Picture:
-    return wide[start : start + size] if axis == 0 else wide[:, start : start + size]
+@lru_cache(maxsize=2)
+def _places(height: int, width: int) -> tuple[Picture, Picture]:
+    """Row (y, 1) and column (1, x) of each pixel."""
+    return np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
