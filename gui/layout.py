@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QTabWidget, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QMainWindow,
+    QSpacerItem,
+    QStackedWidget,
+    QTabWidget,
+    QWidget,
+)
 
 from gui.parts import column, label
 from gui.theme import GRID
@@ -80,8 +87,16 @@ def _dock(
     dock.setObjectName(title.lower())
     dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
     dock.setTitleBarWidget(QWidget(dock))
-    dock.setWidget(widget)
-    dock.setMinimumWidth(least)
+    dock.setWidget(_at_least(least, widget))
     window.addDockWidget(area, dock)
     window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
     return dock
+
+
+def _at_least(width: int, widget: QWidget) -> QWidget:
+    """No narrower than `width`, nor than it needs: a minimum of its own would hide that."""
+    holder = QWidget()
+    inside = column(holder, (0, 0, 0, 0), 0)
+    inside.addSpacerItem(QSpacerItem(width, 0))
+    inside.addWidget(widget, 1)
+    return holder

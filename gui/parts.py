@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from qtpy.QtCore import QObject
 
 
 def label(text: str = "", style: str = "", wrap: bool = False) -> QLabel:
@@ -39,15 +41,30 @@ def column(widget: QWidget, margins: tuple[int, int, int, int], gap: int) -> QVB
     return layout
 
 
-def scrolled(widget: QWidget) -> QScrollArea:
-    """A widget that scrolls up and down where it is higher than its place."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it scrolls to whatever has the keyboard in it
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(widget)
-    return area
+class Scrolled(QScrollArea):
+    """Scrolls up and down only: it asks for the width that its content needs, up to `WIDEST`."""
+
+    WIDEST = 560  # px; what is wider still can be scrolled sideways
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it scrolls to whatever has the keyboard
+        self.setWidget(content)
+        self._content = content
+
+    def minimumSizeHint(self) -> QSize:
+        """The content beside the scroll bar."""
+        needed = self._content.minimumSizeHint().width()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(min(needed + bar, self.WIDEST), super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ask anew when the content changes."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 def panel() -> QWidget:

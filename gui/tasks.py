@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from gui.parts import button, label, panel, scrolled
+from gui.parts import Scrolled, button, label, panel
 from gui.theme import GRID, THEMES, Theme, icon
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class TaskPanel(QStackedWidget):
         self._hint = label("Open an image to see what can be done with it.", "quiet", wrap=True)
         self._column.addWidget(self._hint)
         self._column.addStretch()
-        self.addWidget(scrolled(inside))
+        self.addWidget(Scrolled(inside))
 
     def _selected(self, document: Document | None) -> None:
         suitable = [
@@ -143,7 +143,7 @@ class TaskPage(QWidget):
         self.back.setFlat(True)
         column.addWidget(self.back)
         self.widget = make_widget(task, session)
-        column.addWidget(scrolled(self.widget), 1)
+        column.addWidget(Scrolled(self.widget), 1)
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
