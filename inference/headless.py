@@ -225,7 +225,7 @@ def model_of(task: Task, settings: Mapping[str, Any]) -> dict[str, str] | None:
     """The bundled model that the setting "model" names, or None for a task without one."""
     for info in weights.describe():
         if info.plugin == task.name and info.name == settings.get("model"):
-            return {"name": info.name, "version": info.version, "sha256": info.sha256}
+            return info.identity
     return None
 
 

@@ -225,7 +225,13 @@ def averaged(run: Path) -> tuple[dict[str, Tensor], int]:
                 if key.startswith("average.")
             }
             return state, int(file.metadata()["step"])
-    return read_weights(run / "model.safetensors")[0], 0
+    return read_weights(run / "model.safetensors")[0], record_of(run)["steps"]
+
+
+def record_of(run: Path) -> dict[str, Any]:
+    """What the train.py that made a run wrote down of it."""
+    record: dict[str, Any] = json.loads((run / "run.json").read_text("utf-8"))
+    return record
 
 
 def _write(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

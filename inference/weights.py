@@ -42,6 +42,11 @@ class WeightsInfo:
     summary: str
     details: dict[str, Any] = field(hash=False)
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a result says about the model that gave it."""
+        return {"name": self.name, "version": self.version, "sha256": self.sha256}
+
 
 def describe(folder: Path | None = None) -> list[WeightsInfo]:
     """Every bundled model, without reading it; raises UserError if the table is damaged."""
@@ -113,6 +118,7 @@ def save(
     path = folder / file
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({key: _narrow(tensor) for key, tensor in state.items()}, path)
+    path.chmod(0o644)  # not for its owner alone
     tables: dict[str, dict[str, Any]] = {}
     for info in describe(folder):
         tables.setdefault(info.plugin, {})[info.name] = info.details

@@ -570,11 +570,11 @@ def test_from_an_angiogram_to_a_marked_run_and_back(
     page = widget.interpolation
     page.count.setValue(3)
     QTest.mouseClick(page.run_button, LEFT)
-    running = page._running[widget.work]
+    running = page.orders[widget.work]
     wait_until(lambda: running.wish is not None and running.wish.count >= 6, 240)
     assert "frames are made" in page.note.text()
-    assert page.bar.isVisible()
-    QTest.mouseClick(page.cancel_button, LEFT)
+    assert page.running.isVisible()
+    QTest.mouseClick(page.running.cancel_button, LEFT)
     wait_until(lambda: len(window.studies.open) == 2)
     made = window.studies.selected
     series = made.series
@@ -608,7 +608,7 @@ def test_cancelling_in_the_status_bar_ends_the_work_of_the_dock(window: LimnWind
     wait_until(lambda: window.job_bar.rows)
     window.job_bar.cancel_all()
     wait_until(lambda: widget.interpolation.run_button.isEnabled())
-    assert not widget.interpolation.cancel_button.isEnabled()
+    assert not widget.interpolation.running.isVisible()
 
 
 def check_dicom(path: Path, series: Series) -> None:

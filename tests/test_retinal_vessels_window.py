@@ -194,14 +194,14 @@ def test_cancel_leaves_the_image_as_it_was_and_it_can_run_again(
     document, widget = opened(window, large_photograph)
     QTest.mouseClick(widget.model.run_button, LEFT)
     assert not widget.model.run_button.isEnabled()
-    wait_until(lambda: widget.model.note.text() == "Finding vessels", 120)
-    QTest.mouseClick(widget.model.cancel_button, LEFT)
+    wait_until(lambda: widget.model.running.note.text() == "Finding vessels", 120)
+    QTest.mouseClick(widget.model.running.cancel_button, LEFT)
     assert widget.model.run_button.isEnabled()
-    assert not widget.model.bar.isVisible()
+    assert not widget.model.running.isVisible()
     assert document.ai_labels is None
     QTest.mouseClick(widget.model.run_button, LEFT)
-    wait_until(lambda: widget.model.note.text() == "Finding vessels", 120)
-    QTest.mouseClick(widget.model.cancel_button, LEFT)
+    wait_until(lambda: widget.model.running.note.text() == "Finding vessels", 120)
+    QTest.mouseClick(widget.model.running.cancel_button, LEFT)
     assert document.ai_labels is None
     assert not window.notices.toasts
 
@@ -215,7 +215,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(
     drawn = document.labels.copy()
     assert drawn.any()
     QTest.mouseClick(widget.model.run_button, LEFT)
-    wait_until(lambda: widget.model.note.text() == "Finding vessels", 120)
+    wait_until(lambda: widget.model.running.note.text() == "Finding vessels", 120)
     window.session.jobs._client.process.kill()
     wait_until(lambda: window.notices.toasts)
     assert "nothing you drew is lost" in window.notices.toasts[0].sentence
@@ -327,7 +327,7 @@ def test_the_window_is_never_blocked_while_the_model_runs(
 ) -> None:
     _, widget = opened(window, large_photograph)
     QTest.mouseClick(widget.model.run_button, LEFT)
-    wait_until(lambda: widget.model.note.text() == "Finding vessels", 120)
+    wait_until(lambda: widget.model.running.note.text() == "Finding vessels", 120)
     ticks = []
     timer = QTimer(interval=5)
     timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
@@ -335,7 +335,7 @@ def test_the_window_is_never_blocked_while_the_model_runs(
     end = time.monotonic() + 2
     wait_until(lambda: time.monotonic() > end)
     timer.stop()
-    QTest.mouseClick(widget.model.cancel_button, LEFT)
+    QTest.mouseClick(widget.model.running.cancel_button, LEFT)
     gaps = np.sort(np.diff(ticks))
     assert len(ticks) > 20
     assert gaps[-2] < 0.1  # but for one that the machine itself may cause

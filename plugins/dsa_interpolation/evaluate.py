@@ -22,12 +22,12 @@ from inference import device as devices
 from inference.errors import UserError
 from inference.memory import keep_freed_blocks
 from inference.reading import read
+from inference.training import averaged
 from inference.writing import write_png
 from plugins.dsa_interpolation import data
 from plugins.dsa_interpolation.model import build
 from plugins.dsa_interpolation.predict import between
 from plugins.dsa_interpolation.prepare import Scale
-from plugins.dsa_interpolation.publish import averaged
 from plugins.dsa_interpolation.scores import FILLERS, NAMES, scores, thin_and_dark
 from plugins.dsa_interpolation.simulator.variety import detector
 

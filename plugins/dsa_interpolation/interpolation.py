@@ -47,13 +47,12 @@ class Interpolation:
         times = params["times"] or [FRAME_MS * i for i in range(len(run))]
         woven = weave(run, times, gaps(times, params["frames"], params["wanted"]), self.made)
         info = weights.find(NAME, params["model"])
-        about = {"name": params["model"], "version": info.version, "sha256": info.sha256}
         doubted = [i for i, sure in enumerate(woven["confidence"]) if sure < DOUBTED]
         flags = {"doubted": doubted, "reasons": {}}
-        return woven | {"flags": flags, "model": about, "warning": None}
+        return woven | {"flags": flags, "model": info.identity, "warning": None}
 
 
-def order(
+def interpolation(
     series: Series, subtractor: Subtractor | None, settings: Mapping[str, Any], window: Window
 ) -> Interpolation:
     """What to ask for; "subtracted" takes the subtraction as the user has set it."""

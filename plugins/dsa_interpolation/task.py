@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference import loading
 from inference.errors import UserError
 from inference.tasks import Setting, Task
 from plugins.dsa_interpolation.export import write
@@ -45,7 +46,8 @@ def interpolate(
     """
     known = [FRAME_MS * i for i in range(len(run))] if times is None else list(times)
     planned = gaps(known, frames, wanted)
-    network, info, trust = _model(context, model)
+    network, info = loading.network(context, NAME, model)
+    trust = Trust.read(info.details)
     scale = Scale.of(run)
     made: dict[int, tuple[Array, list[float]]] = {}
     doubts: dict[int, str] = {}
@@ -66,7 +68,7 @@ def interpolate(
     doubted = [i for i, sure in enumerate(woven["confidence"]) if sure < DOUBTED]
     return woven | {
         "flags": {"doubted": doubted, "reasons": {str(gap): why for gap, why in doubts.items()}},
-        "model": info,
+        "model": info.identity,
         "device": context.device,
         "warning": _warning(doubted, doubts),
     }
@@ -116,27 +118,6 @@ def _warning(doubted: Sequence[int], reasons: Mapping[int, str]) -> str | None:
         return None
     why = " and ".join(sorted(set(reasons.values())))
     return f"{len(doubted)} new frames are doubtful: {why}. They are marked."
-
-
-def _model(context: JobContext, name: str) -> tuple[Any, dict[str, str], Trust]:
-    """The network, what identifies it, and its calibration; raises UserError."""
-    from inference import weights
-
-    info = weights.find(NAME, name)
-    network = context.models.get((NAME, name, info.sha256), lambda: _load(context, name))
-    about = {"name": name, "version": info.version, "sha256": info.sha256}
-    return network, about, Trust.read(info.details)
-
-
-def _load(context: JobContext, name: str) -> Any:
-    from inference import weights
-    from plugins.dsa_interpolation.model import build
-
-    context.progress(0, 0, "Loading the model")
-    state, details = weights.load(NAME, name)
-    network = build(details["network"])
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def _suits(series: Series) -> bool:

@@ -6,10 +6,9 @@ taken. No real run is ever trained on, and none chooses a step.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ import typer
 
 from inference import device as devices
 from inference import training
+from inference import training_options as options
 from inference.memory import keep_freed_blocks
 from plugins.dsa_interpolation import data
 from plugins.dsa_interpolation.loss import loss_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from inference.series import Array
-    from plugins.dsa_interpolation.model import MoStDSA
 
     Arrays = Mapping[str, Array]
 
@@ -61,13 +60,13 @@ def scaled(batch: Arrays, rng: np.random.Generator) -> dict[str, Array]:
 
 def main(  # noqa: PLR0913  one argument for each option of the command
     pack: Annotated[Path, typer.Option("--data", help="Simulated runs, written by data.py.")],
-    out: Annotated[Path, typer.Option("--out")],
-    minutes: Annotated[float, typer.Option(help="Stop this call after so long.")] = 30,
-    resume: Annotated[bool, typer.Option("--resume")] = False,
+    out: options.Out,
+    minutes: options.Minutes = 30,
+    resume: options.Resume = False,
     device: str = "auto",
     model: Annotated[str, typer.Option(help="fast or published")] = "fast",
-    steps: Annotated[Optional[int], typer.Option(help="Length of the whole schedule.")] = None,  # noqa: UP045
-    start: Annotated[Optional[Path], typer.Option(help="A finished run to go on from.")] = None,  # noqa: UP045
+    steps: options.Steps = None,
+    start: options.Start = None,
     seed: int = 0,
     batch: int = 4,
     size: int = 192,
@@ -76,15 +75,13 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     keep_freed_blocks()
     config, length = asdict(CONFIGS[model]), steps or STEPS[model]
     samples = data.Samples(seed, batch, size, pack=pack)
-    out.mkdir(parents=True, exist_ok=True)
     record = {
         "model": model, "config": config, "seed": seed, "steps": length, "batch": batch,
-        "size": size, "start": start and start.name, "runs": len(samples.runs),
-        "selection": "averaged weights after the last step of a fixed schedule",
+        "size": size, "runs": len(samples.runs),
     }  # fmt: skip
-    (out / "run.json").write_text(json.dumps(record, indent=1))
+    options.note(out, start, record)
     torch.manual_seed(seed)
-    network = build(config) if start is None else continued(start)
+    network = options.begun(build, config, start)
     plan = training.Plan(
         steps=length, rate=RATES[model], weight_decay=1e-4, warm_up=50, ema=0.998,
         seed=seed, minutes=minutes,
@@ -93,15 +90,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         network, batches(samples, seed), loss_of, plan, out,
         device=devices.choose(device), resume=resume, config=config,
     )  # fmt: skip
-    typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
-
-
-def continued(run: Path) -> MoStDSA:
-    """Return the network of a finished run."""
-    weights, config = training.read_weights(run / "model.safetensors")
-    network = build(config)
-    network.load_state_dict(weights)
-    return network
+    options.tell(out, done)
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ class DsaWidget(QWidget):
         work = self._works.pop(document, None)
         if work is None:
             return
-        self.subtraction.shift_part.forget(work)
-        self.maps.forget(work)
+        self.subtraction.shift_part.running.forget(work)
+        self.maps.running.forget(work)
         self.interpolation.forget(work)
         if work.shared is not None:
             work.shared.close()

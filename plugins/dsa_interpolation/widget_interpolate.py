@@ -8,21 +8,21 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QSpinBox
 
 from gui.background import Background
 from gui.parts import button
-from gui.sections import quiet, row
+from gui.running_jobs import RunningJobs
+from gui.sections import quiet
 from gui.theme import GRID
 from inference import memory, weights
-from plugins.dsa_interpolation.interpolation import finished, order
+from plugins.dsa_interpolation.interpolation import finished, interpolation
 from plugins.dsa_interpolation.prepare import MOST
 from plugins.dsa_interpolation.task import NAME, TASK, taken_frames
 from plugins.dsa_interpolation.widget_parts import Page
 
 if TYPE_CHECKING:
     from gui.session import Session
-    from inference.client import Job
     from inference.series import Series
     from inference.shared import SharedArray
     from plugins.dsa_interpolation.interpolation import Interpolation
@@ -36,12 +36,11 @@ ABOUT = (
 
 
 @dataclass(eq=False)
-class Running:
-    """One order that is being carried out; `job` is None while its frames are prepared."""
+class Order:
+    """One that is being carried out; `wish` is None while its frames are prepared."""
 
     started: float
     wish: Interpolation | None = None
-    job: Job | None = None
 
 
 class InterpolatePage(Page):
@@ -49,7 +48,7 @@ class InterpolatePage(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._running: dict[DsaWork, Running] = {}
+        self.orders: dict[DsaWork, Order] = {}
         self._background = Background(self)
         self.count = QSpinBox(minimum=1, maximum=MOST)
         self.count.setAccessibleName("New frames between each two")
@@ -64,13 +63,13 @@ class InterpolatePage(Page):
         self.model.setAccessibleName("Model")
         self._offer_models()
         self.run_button = button("Interpolate", self.run, "primary")
-        self.cancel_button = button("Cancel", self.cancel, name="Cancel, keep finished frames")
-        self.cancel_button.setToolTip("Stop, and keep the frames that are finished")
-        self.bar = QProgressBar(textVisible=False)
-        self.bar.setAccessibleName("Progress of interpolating")
+        self.running = RunningJobs(
+            session.jobs, "interpolating", "Stop, and keep the frames that are finished"
+        )
+        self.running.changed.connect(self.refresh)
+        self.running.stopped.connect(self._stopped)
         self.note = quiet()
         self._lay_out()
-        session.jobs.job_finished.connect(self._ended)
         self.count.valueChanged.connect(self.refresh)
         self.times.textChanged.connect(self.refresh)
 
@@ -82,8 +81,7 @@ class InterpolatePage(Page):
         form.addRow("From", self.source)
         form.addRow("Model", self.model)
         self.column.addLayout(form)
-        self.column.addWidget(row(self.run_button, self.cancel_button))
-        for part in (self.bar, self.note, quiet(ABOUT)):
+        for part in (self.run_button, self.running, self.note, quiet(ABOUT)):
             self.column.addWidget(part)
         self.column.addStretch()
 
@@ -99,116 +97,83 @@ class InterpolatePage(Page):
 
     def refresh(self) -> None:
         """Show what can be done and what is being done."""
-        running = self._running.get(self.work) if self.work else None
+        order = self.orders.get(self.work) if self.work else None
         able = self.model.currentData() is not None and self._expected > 0
-        self.run_button.setEnabled(able and running is None)
+        self.run_button.setEnabled(able and order is None)
         self.source.setEnabled(self.work is not None and self.work.subtractor is not None)
-        self.cancel_button.setEnabled(running is not None)
-        self.bar.setVisible(running is not None)
+        self.running.show_key(self.work)
         self.count.setEnabled(not self.times.text().strip())
-        self.note.setText(self._tell(running))
+        self.note.setText(self._tell(order))
 
     def run(self) -> None:
         """Make frames for the shown run; the result is a new run beside it."""
         work = self.work
-        if work is None or work in self._running:
+        if work is None or work in self.orders:
             return
         series, settings = work.document.series, self.settings
         if sentence := memory.check(TASK.estimate_bytes(series, settings)):
             self.session.notices.tell(sentence, level="warning")
-        running = self._running[work] = Running(perf_counter())
+        order = self.orders[work] = Order(perf_counter())
         subtractor = work.subtractor and work.subtractor.changed(work.settings)
         window = work.prepared.window if work.prepared else work.window
 
-        def ordered() -> tuple[Interpolation, SharedArray]:
-            wish = order(series, subtractor, settings, window)
+        def prepare() -> tuple[Interpolation, SharedArray]:
+            wish = interpolation(series, subtractor, settings, window)
             shared = self.session.jobs.share(wish.arrays["run"])
             shared.wait()
             return wish, shared
 
-        def prepare() -> tuple[Interpolation, SharedArray] | Exception:
-            try:
-                return ordered()
-            except Exception as error:  # noqa: BLE001 (told on the Qt thread)
-                return error
-
-        self.bar.setRange(0, 0)
-        self._background.run(prepare, partial(self._submit, work, running))
-        self.refresh()
-
-    def cancel(self) -> None:
-        """Stop; the frames of finished gaps become a run of their own."""
-        if self.work is not None:
-            self._stop(self.work)
-
-    def _stop(self, work: DsaWork) -> None:
-        running = self._running.pop(work, None)
-        if running is None:
-            return
-        if running.job is not None:
-            running.job.cancel()
-        if running.wish is not None and running.wish.made:
-            self._keep(work, running, running.wish, None)
-        self.refresh()
+        submit, failed = partial(self._submit, work, order), partial(self._failed, work)
+        self._background.run(prepare, submit, failed)
+        self.running.begin(work)
 
     def forget(self, work: DsaWork) -> None:
         """Stop what runs for a run that was closed."""
-        running = self._running.pop(work, None)
-        if running is not None and running.job is not None:
-            running.job.cancel()
+        self.orders.pop(work, None)
+        self.running.forget(work)
 
-    def _ended(self, job: Job) -> None:
-        """A job that is still known here when it ends was cancelled elsewhere."""
-        for work, running in list(self._running.items()):
-            if running.job is job:
-                self._stop(work)
+    def _stopped(self, work: DsaWork) -> None:
+        """The frames of finished gaps become a run of their own."""
+        order = self.orders.pop(work)
+        if order.wish is not None and order.wish.made:
+            self._keep(work, order.started, order.wish, None)
 
-    def _submit(
-        self,
-        work: DsaWork,
-        running: Running,
-        found: tuple[Interpolation, SharedArray] | Exception,
-    ) -> None:
-        if isinstance(found, Exception):
-            self._failed(work, found)
-            return
-        wish, shared = found
-        if self._running.get(work) is running:  # not cancelled meanwhile
-            self._start(work, running, wish, shared)
+    def _submit(self, work: DsaWork, order: Order, made: tuple[Interpolation, SharedArray]) -> None:
+        order.wish, shared = made
+        if self.orders.get(work) is order:  # not cancelled meanwhile
+            self._start(work, order.started, order.wish, shared)
         shared.close()
 
     def _start(
-        self, work: DsaWork, running: Running, wish: Interpolation, shared: SharedArray
+        self, work: DsaWork, started: float, wish: Interpolation, shared: SharedArray
     ) -> None:
-        running.wish = wish
-        running.job = self.session.jobs.submit(
+        job = self.session.jobs.submit(
             TASK.entry,
             {"run": shared},
-            done=partial(self._done, work, running, wish),
+            done=partial(self._done, work, started, wish),
             failed=partial(self._failed, work),
-            progress=partial(self._progressed, work),
             partial=partial(self._took, wish),
             device=self.session.settings.now.device,
             title="Interpolating frames",
             **wish.params,
         )
+        self.running.begin(work, job)
 
     def _took(self, wish: Interpolation, part: dict[str, Any]) -> None:
         wish.take(part)
         self.refresh()
 
     def _done(
-        self, work: DsaWork, running: Running, wish: Interpolation, result: dict[str, Any]
+        self, work: DsaWork, started: float, wish: Interpolation, result: dict[str, Any]
     ) -> None:
-        self._running.pop(work, None)
-        self._keep(work, running, wish, result)
-        self.refresh()
+        self.orders.pop(work)
+        self._keep(work, started, wish, result)
 
     def _keep(
-        self, work: DsaWork, running: Running, wish: Interpolation, result: dict[str, Any] | None
+        self, work: DsaWork, started: float, wish: Interpolation, result: dict[str, Any] | None
     ) -> None:
         """Open the new run; what takes time is done beside the Qt thread."""
-        seconds = perf_counter() - running.started
+        seconds = perf_counter() - started
 
         def make() -> tuple[Series, dict[str, Any]]:
             found = wish.so_far() if result is None else result
@@ -228,14 +193,9 @@ class InterpolatePage(Page):
             self.session.notices.tell(result["warning"], level="warning")
 
     def _failed(self, work: DsaWork, error: BaseException) -> None:
-        self._running.pop(work, None)
+        self.orders.pop(work, None)
         self.session.notices.failed(error)
-        self.refresh()
-
-    def _progressed(self, work: DsaWork, done: int, total: int, note: str) -> None:
-        if work is self.work:
-            self.bar.setRange(0, total)
-            self.bar.setValue(done)
+        self.running.end(work)
 
     @property
     def _expected(self) -> int:
@@ -246,11 +206,11 @@ class InterpolatePage(Page):
             return len(times)
         return self.count.value() * (len(taken_frames(self.work.document.series)) - 1)
 
-    def _tell(self, running: Running | None) -> str:
+    def _tell(self, order: Order | None) -> str:
         if self.work is None:
             return ""
-        if running is not None:
-            made = running.wish.count if running.wish else 0
+        if order is not None:
+            made = order.wish.count if order.wish else 0
             return f"{made} of {self._expected} frames are made. Cancel keeps them."
         if self._expected < 1:
             return "A run of one frame has nothing between its frames."

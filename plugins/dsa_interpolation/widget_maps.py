@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QDoubleSpinBox, QProgressBar, QRadioButton, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QRadioButton, QWidget
 
 from gui.parts import button, label
+from gui.running_jobs import RunningJobs
 from gui.sections import heading, quiet, row, silent
 from plugins.dsa_interpolation.following import run_times
 from plugins.dsa_interpolation.map_picture import (
@@ -24,7 +25,6 @@ from plugins.dsa_interpolation.work import FRAMES
 if TYPE_CHECKING:
     from gui.display import Picture
     from gui.session import Session
-    from inference.client import Job
     from inference.series import Array
     from plugins.dsa_interpolation.maps import Maps
     from plugins.dsa_interpolation.work import DsaWork
@@ -46,7 +46,6 @@ class MapsPage(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._jobs: dict[DsaWork, Job] = {}
         self.choices = {
             FRAMES: _choice("Frames", "The run itself"),
             PEAK_OPACITY: _choice("Peak opacity", "The darkest each place becomes"),
@@ -56,16 +55,14 @@ class MapsPage(Page):
         for key, choice in self.choices.items():
             choice.clicked.connect(partial(self.choose, key))
             self.column.addWidget(choice)
-        self.bar = QProgressBar(textVisible=False)
-        self.bar.setAccessibleName("Progress of the map")
-        self.cancel = button("Cancel", self.stop, name="Cancel the map")
-        self.running = row(self.bar, self.cancel)
+        self.running = RunningJobs(session.jobs, "the map")
+        self.running.changed.connect(self.refresh)
+        self.running.stopped.connect(lambda work: work.show_map(FRAMES, None))
         self.column.addWidget(self.running)
         self.column.addWidget(self._scale_part())
         self.note = quiet()
         self.column.addWidget(self.note)
         self.column.addStretch()
-        session.jobs.job_finished.connect(self._ended)
 
     def _scale_part(self) -> QWidget:
         self.low, self.high = _field("Lowest value of the scale"), _field("Highest value")
@@ -84,7 +81,7 @@ class MapsPage(Page):
         for key, choice in self.choices.items():
             choice.setEnabled(ready)
             choice.setChecked(key == shown)
-        self.running.setVisible(work in self._jobs)
+        self.running.show_key(work)
         picture = work.map if work else None
         self.scale.setVisible(isinstance(picture, MapPicture))
         if isinstance(picture, MapPicture):
@@ -100,7 +97,7 @@ class MapsPage(Page):
         work = self.work
         if work is None:
             return
-        self.forget(work)
+        self.running.forget(work)
         picture = self._picture(work, key)
         if picture is None and key != FRAMES:
             self._compute(work, key)
@@ -109,24 +106,7 @@ class MapsPage(Page):
     def outdate(self) -> None:
         """The subtraction has changed: what is being made would not be true any more."""
         if self.work is not None:
-            self.forget(self.work)
-            self.refresh()
-
-    def stop(self) -> None:
-        """Give up the map and show the frames."""
-        self.choose(FRAMES)
-
-    def forget(self, work: DsaWork) -> None:
-        """Stop what runs for a run."""
-        if job := self._jobs.pop(work, None):
-            job.cancel()
-
-    def _ended(self, job: Job) -> None:
-        """A job that is still known here when it ends was cancelled elsewhere."""
-        for work in [work for work, known in self._jobs.items() if known is job]:
-            self.forget(work)
-            work.show_map(FRAMES, None)
-            self.refresh()
+            self.running.forget(self.work)
 
     def _picture(self, work: DsaWork, key: str) -> Picture | None:
         """The map if it is made already."""
@@ -144,18 +124,17 @@ class MapsPage(Page):
         series = work.document.series
         peak = key == PEAK_OPACITY
         times: dict[str, Any] = {} if peak else {"times": run_times(series)}
-        self.bar.setRange(0, 0)
-        self._jobs[work] = self.session.jobs.submit(
+        job = self.session.jobs.submit(
             PEAK if peak else MAP,
             {"frames": work.shared},
             done=partial(self._peak_done if peak else self._maps_done, work),
             failed=partial(self._failed, work),
-            progress=partial(self._progressed, work),
             title="Peak opacity" if peak else "Maps of flow",
             settings=work.settings,
             acquisition=series.acquisition,
             **times,
         )
+        self.running.begin(work, job)
 
     def _peak_done(self, work: DsaWork, found: Array) -> None:
         work.peak = found
@@ -166,9 +145,7 @@ class MapsPage(Page):
         self._made(work)
 
     def _made(self, work: DsaWork) -> None:
-        self._jobs.pop(work, None)
         work.show_map(work.map_key, self._picture(work, work.map_key))
-        self.refresh()
 
     def _rescale(self) -> None:
         work = self.work
@@ -186,7 +163,7 @@ class MapsPage(Page):
         work = self.work
         if work is None or work.map_key == FRAMES:
             return ""
-        if work in self._jobs:
+        if work in self.running:
             return "The map is being made…"
         if isinstance(work.map, MapPicture):
             text = "Brightness tells how much contrast there is. The wheel and the cine go on."
@@ -194,15 +171,8 @@ class MapsPage(Page):
         return ""
 
     def _failed(self, work: DsaWork, error: BaseException) -> None:
-        self._jobs.pop(work, None)
         work.show_map(FRAMES, None)
         self.session.notices.failed(error)
-        self.refresh()
-
-    def _progressed(self, work: DsaWork, done: int, total: int, note: str) -> None:
-        if work is self.work:
-            self.bar.setRange(0, total)
-            self.bar.setValue(done)
 
 
 def _choice(text: str, tip: str) -> QRadioButton:

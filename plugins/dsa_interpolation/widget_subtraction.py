@@ -6,9 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
 from gui.parts import button, label
+from gui.running_jobs import RunningJobs
 from gui.sections import heading, quiet, row, silent, switch
 from plugins.dsa_interpolation.tools import MaskTool
 from plugins.dsa_interpolation.widget_look import LookPart
@@ -16,7 +17,6 @@ from plugins.dsa_interpolation.widget_parts import Page, ToolSwitches
 
 if TYPE_CHECKING:
     from gui.session import Session
-    from inference.client import Job
     from plugins.dsa_interpolation.registration import Registration
     from plugins.dsa_interpolation.work import DsaWork
 
@@ -137,7 +137,6 @@ class ShiftPart(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._jobs: dict[DsaWork, Job] = {}
         self.tools = ToolSwitches(session)
         self.move_button = switch("Move mask", self._move, self.HINT)
         self.tools.add(self.move_button)
@@ -151,10 +150,8 @@ class ShiftPart(Page):
         self.kind.setMinimumWidth(NARROW)
         self.kind.addItem("whole frame", False)
         self.kind.addItem("parts of it", True)
-        self.cancel = button("Cancel", self.stop, name="Cancel aligning")
-        self.bar = QProgressBar(textVisible=False)
-        self.bar.setAccessibleName("Progress of aligning")
-        self.running = row(self.bar, self.cancel)
+        self.running = RunningJobs(session.jobs, "aligning")
+        self.running.changed.connect(self.refresh)
         self.state = quiet()
         self.state.setMinimumHeight(2 * self.state.fontMetrics().lineSpacing())
         self.column.addWidget(heading("Pixel shift"))
@@ -167,7 +164,6 @@ class ShiftPart(Page):
         ):
             self.column.addWidget(part)
         session.views.tool_changed.connect(lambda tool: self._tell())
-        session.jobs.job_finished.connect(self._ended)
 
     def refresh(self) -> None:
         """Show the shift, and whether frames are being aligned."""
@@ -177,47 +173,28 @@ class ShiftPart(Page):
         with silent(self.right, self.down):
             self.right.setValue(right)
             self.down.setValue(down)
-        running = self.work in self._jobs
+        self.running.show_key(self.work)
+        running = self.work in self.running
         self.align.setEnabled(not running)
         self.kind.setEnabled(not running)
-        self.running.setVisible(running)
         self._tell()
 
     def run(self) -> None:
         """Find the shift of every frame."""
         work = self.work
-        if work is None or work.shared is None or work in self._jobs:
+        if work is None or work.shared is None or work in self.running:
             return
-        self.bar.setRange(0, 0)
-        self._jobs[work] = self.session.jobs.submit(
+        job = self.session.jobs.submit(
             REGISTER,
             {"frames": work.shared},
             done=partial(self._done, work),
-            failed=partial(self._failed, work),
-            progress=partial(self._progressed, work),
+            failed=self.session.notices.failed,
             title="Aligning the mask",
             mask=work.settings.mask,
             acquisition=work.document.series.acquisition,
             piecewise=self.kind.currentData(),
         )
-        self.refresh()
-
-    def stop(self) -> None:
-        """Stop aligning the shown run."""
-        if self.work is not None:
-            self.forget(self.work)
-        self.refresh()
-
-    def forget(self, work: DsaWork) -> None:
-        """Stop what runs for a run."""
-        if job := self._jobs.pop(work, None):
-            job.cancel()
-
-    def _ended(self, job: Job) -> None:
-        """A job that is still known here when it ends was cancelled elsewhere."""
-        for work in [work for work, known in self._jobs.items() if known is job]:
-            self.forget(work)
-            self.refresh()
+        self.running.begin(work, job)
 
     def _tell(self) -> None:
         settings = self.work.settings if self.work else None
@@ -244,19 +221,7 @@ class ShiftPart(Page):
             self.work.set(shift=(0.0, 0.0), shifts=None, fields=None)
 
     def _done(self, work: DsaWork, found: Registration) -> None:
-        self._jobs.pop(work, None)
         work.set(on=True, shifts=found.shifts, fields=found.fields)
-        self.refresh()
-
-    def _failed(self, work: DsaWork, error: BaseException) -> None:
-        self._jobs.pop(work, None)
-        self.session.notices.failed(error)
-        self.refresh()
-
-    def _progressed(self, work: DsaWork, done: int, total: int, note: str) -> None:
-        if work is self.work:
-            self.bar.setRange(0, total)
-            self.bar.setValue(done)
 
 
 def _pixels(name: str) -> QDoubleSpinBox:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference import loading
 from inference.errors import UserError
 from inference.tasks import Setting, Task
 from plugins.retinal_vessels.export import pixel_spacing, write
@@ -62,7 +63,7 @@ def segment(
     from inference.interrupt import interruptible
     from inference.memory import Footprint, with_fallback
 
-    network, info = _model(context, model)
+    network, info = loading.network(context, NAME, model)
 
     def attempt(footprint: Footprint) -> Any:
         with interruptible(network, context.check):
@@ -81,7 +82,7 @@ def segment(
         "field_of_view": found.field_of_view,
         "labels": vessels(found.probability, threshold, smallest),
         "warning": found.warning,
-        "model": info,
+        "model": info.identity,
         "device": context.device,
     }
     if measured:
@@ -117,7 +118,7 @@ def explain(context: JobContext, image: Array, region: Array, model: str = "fast
     from inference.interrupt import interruptible
     from plugins.retinal_vessels.predict import explain
 
-    network, _ = _model(context, model)
+    network, _ = loading.network(context, NAME, model)
     context.progress(0, 0, "Explaining")
     with interruptible(network, context.check):
         heat: Array = explain(network, image, region, context.device)
@@ -129,26 +130,6 @@ def warm_up(context: JobContext) -> None:
     from plugins.retinal_vessels import measure as measuring
 
     Thread(target=measuring.warm_up, name="warm up", daemon=True).start()
-
-
-def _model(context: JobContext, name: str) -> tuple[Any, dict[str, str]]:
-    """The network and what identifies it; raises UserError if it is not there."""
-    from inference import weights
-
-    info = weights.find(NAME, name)
-    network = context.models.get((NAME, name, info.sha256), lambda: _load(context, name))
-    return network, {"name": name, "version": info.version, "sha256": info.sha256}
-
-
-def _load(context: JobContext, name: str) -> Any:
-    from inference import weights
-    from plugins.retinal_vessels.model import build
-
-    context.progress(0, 0, "Loading the model")
-    state, details = weights.load(NAME, name)
-    network = build(details["network"])
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def _suits(series: Series) -> bool:

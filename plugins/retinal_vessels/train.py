@@ -6,7 +6,6 @@ taken. No image that is reported ever chooses an epoch, a threshold or a weight.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -16,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from inference import device as devices
 from inference import training
+from inference import training_options as options
 from inference.memory import keep_freed_blocks
 from plugins.retinal_vessels import data
 from plugins.retinal_vessels.model import build
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
-
-    from plugins.retinal_vessels.model import FSGNet
 
 CONFIGS = {
     "fast": {"width": 8, "depths": [3, 3, 9, 3], "guided": True, "drop": 0.0},
@@ -53,17 +51,17 @@ def _loss(logits: Tensor, vessels: Tensor, inside: Tensor) -> Tensor:
 
 def main(  # noqa: PLR0913  one argument for each option of the command
     data_folder: Annotated[Path, typer.Option("--data")],
-    out: Annotated[Path, typer.Option("--out")],
-    minutes: Annotated[float, typer.Option(help="Stop this call after so long.")] = 30,
-    resume: Annotated[bool, typer.Option("--resume")] = False,
+    out: options.Out,
+    minutes: options.Minutes = 30,
+    resume: options.Resume = False,
     device: str = "auto",
     model: Annotated[str, typer.Option(help="fast or large")] = "fast",
-    steps: Annotated[Optional[int], typer.Option(help="Length of the whole schedule.")] = None,  # noqa: UP045
+    steps: options.Steps = None,
     fold: Annotated[Optional[int], typer.Option(help="Hold out this fold.")] = None,  # noqa: UP045
     folds: int = 4,
     leave_out: Annotated[Optional[str], typer.Option(help="drive, chase or hrf")] = None,  # noqa: UP045
     unguided: Annotated[bool, typer.Option("--unguided")] = False,
-    start: Annotated[Optional[Path], typer.Option(help="A finished run to go on from.")] = None,  # noqa: UP045
+    start: options.Start = None,
     seed: int = 0,
     batch: int = 4,
     size: int = 224,
@@ -74,37 +72,24 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     trained, held = data.split(data.samples(data_folder), fold, folds, leave_out)
     if not trained:
         raise typer.BadParameter(f"{data_folder} holds no photographs with drawn vessels.")
-    out.mkdir(parents=True, exist_ok=True)
     length, held_names = steps or STEPS[model], [f"{s.set}/{s.name}" for s in held]
     record = {
         "model": model, "config": config, "fold": fold, "folds": folds, "leave_out": leave_out,
         "seed": seed, "steps": length, "batch": batch, "size": size,
-        "start": start and start.name,
         "trained": [f"{s.set}/{s.name}" for s in trained],
         "held_out": held_names,
-        "selection": "averaged weights after the last step of a fixed schedule",
     }  # fmt: skip
-    (out / "run.json").write_text(json.dumps(record, indent=1))
+    options.note(out, start, record)
     torch.manual_seed(seed)
     processor = devices.choose(device)
     crops = data.Crops([data.load(s) for s in trained], batch, size, seed, processor)
-    network = build(config) if start is None else continued(start, held_names)
+    network = options.begun(build, config, start, held_names)
     plan = training.Plan(steps=length, rate=RATES[model], seed=seed, minutes=minutes)
     done = training.train(
         network, crops, loss_of, plan, out,
         device=processor, resume=resume, config=config,
     )  # fmt: skip
-    typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
-
-
-def continued(run: Path, held_out: list[str]) -> FSGNet:
-    """Return the network of a finished run, which must have held out the same images."""
-    if json.loads((run / "run.json").read_text("utf-8"))["held_out"] != held_out:
-        raise typer.BadParameter(f"{run} held out other images: its network has seen these.")
-    weights, config = training.read_weights(run / "model.safetensors")
-    network = build(config)
-    network.load_state_dict(weights)
-    return network
+    options.tell(out, done)
 
 
 if __name__ == "__main__":

@@ -81,5 +81,5 @@ class RetinalVesselsWidget(QWidget):
         yield document.probability_changed, self.refresh
 
     def _forget(self, document: Document) -> None:
-        self.model.forget(document)
+        self.model.running.forget(document)
         self._works.pop(document, None)

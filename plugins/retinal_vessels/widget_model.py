@@ -7,10 +7,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox
 
 from gui.parts import button
-from gui.sections import quiet, row, silent, slider
+from gui.running_jobs import RunningJobs
+from gui.sections import quiet, silent, slider
 from gui.task_runner import deliver
 from gui.theme import GRID
 from inference import memory, weights
@@ -18,9 +19,7 @@ from plugins.retinal_vessels.task import NAME, TASK
 from plugins.retinal_vessels.widget_parts import Banner, Section
 
 if TYPE_CHECKING:
-    from gui.document import Document
     from gui.session import Session
-    from inference.client import Job
     from plugins.retinal_vessels.work import VesselWork
 
 
@@ -29,18 +28,14 @@ class ModelSection(Section):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Model")
-        self._jobs: dict[Document, Job] = {}
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
         self.about = quiet()
         self.run_button = button("Find vessels", self.run, "primary")
-        self.cancel_button = button("Cancel", self.cancel, name="Cancel finding vessels")
-        self.bar = QProgressBar(textVisible=False)
-        self.bar.setAccessibleName("Progress")
-        self.note = quiet()
+        self.running = RunningJobs(session.jobs, "finding vessels")
+        self.running.changed.connect(self.refresh)
         self.banner = Banner()
-        buttons = row(self.run_button, self.cancel_button)
-        for part in (self.model, self.about, buttons, self.bar, self.note, self.banner):
+        for part in (self.model, self.about, self.run_button, self.running, self.banner):
             self.column.addWidget(part)
         self._offer_models()
         self.model.currentIndexChanged.connect(self.refresh)
@@ -48,48 +43,34 @@ class ModelSection(Section):
     def run(self) -> None:
         """Find the vessels of the selected image; corrections made before stay."""
         work = self.work
-        if work is None or work.document in self._jobs:
+        if work is None or work.document in self.running:
             return
         series = work.document.series
         settings = {**work.settings, "model": self.model.currentData()}
         if sentence := memory.check(TASK.estimate_bytes(series, settings)):
             self.session.notices.tell(sentence, level="warning")
         arrays, params = TASK.request(series, settings)
-        self._jobs[work.document] = self.session.jobs.submit(
+        job = self.session.jobs.submit(
             TASK.entry,
             arrays,
             done=partial(self._done, work, perf_counter()),
             failed=partial(self._failed, work),
-            progress=partial(self._progressed, work),
             device=self.session.settings.now.device,
             title=TASK.title,
             **params,
             measured=False,
         )
-        self.bar.setRange(0, 0)
-        self.note.setText("")
-        self.refresh()
-
-    def cancel(self) -> None:
-        """Stop finding vessels in the selected image."""
-        if self.work is not None:
-            self.forget(self.work.document)
-        self.refresh()
-
-    def forget(self, document: Document) -> None:
-        """Stop what runs for a document."""
-        if job := self._jobs.pop(document, None):
-            job.cancel()
+        self.running.begin(work.document, job)
 
     def refresh(self) -> None:
         """Show what is chosen, what runs, and the warning."""
-        running = self.work is not None and self.work.document in self._jobs
+        document = self.work.document if self.work else None
+        self.running.show_key(document)
         self.about.setText(self.model.currentData(Qt.ItemDataRole.ToolTipRole) or "")
-        self.run_button.setEnabled(not running and self.model.currentData() is not None)
+        self.run_button.setEnabled(
+            document not in self.running and self.model.currentData() is not None
+        )
         self.run_button.setText("Find vessels again" if self._found else "Find vessels")
-        self.cancel_button.setEnabled(running)
-        self.bar.setVisible(running)
-        self.note.setVisible(running)
         self.banner.tell(self.work.warning if self.work else "")
 
     @property
@@ -109,25 +90,18 @@ class ModelSection(Section):
             self.model.addItem("No model is installed", None)
 
     def _done(self, work: VesselWork, started: float, result: dict[str, Any]) -> None:
+        self.running.begin(work.document)  # the document takes it over
         shown = work.accept(result, perf_counter() - started)
         then, failed = partial(self._delivered, work), partial(self._failed, work)
         deliver(self.session.background, work.document, shown, then, failed)
 
     def _delivered(self, work: VesselWork) -> None:
-        self._jobs.pop(work.document, None)
         work.outdate()
-        self.refresh()
+        self.running.end(work.document)
 
     def _failed(self, work: VesselWork, error: BaseException) -> None:
-        self._jobs.pop(work.document, None)
         self.session.notices.failed(error)
-        self.refresh()
-
-    def _progressed(self, work: VesselWork, done: int, total: int, note: str) -> None:
-        if work is self.work:
-            self.bar.setRange(0, total)
-            self.bar.setValue(done)
-            self.note.setText(note)
+        self.running.end(work.document)
 
 
 class ThresholdSection(Section):

@@ -1,0 +1,82 @@
+"""Enter a training run's averaged weights among the bundled models; for developers.
+
+Of an unfinished run the weights of the last checkpoint are taken, and the model's summary says so.
+With `--fold` the run is kept as one that measures: beside the bundled models, not one of them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inference import training, weights
+from inference.resources import resource_path
+
+KEPT = ("model.safetensors", "run.json", "log.jsonl")
+
+
+def main(
+    task: Annotated[str, typer.Argument(help="Such as retinal_vessels.")],
+    run: Annotated[Path, typer.Argument(help="A folder that the task's train.py wrote.")],
+    version: Annotated[str, typer.Option()] = "",
+    summary: Annotated[str, typer.Option(help="One sentence for who chooses a model.")] = "",
+    data: Annotated[str, typer.Option(help="What it was trained on, with licences.")] = "",
+    add: Annotated[list[str], typer.Option(help="NAME=FILE: a JSON kept in the table.")] = [],  # noqa: B006
+    fold: Annotated[str, typer.Option(help="Name of the fold that this run is to measure.")] = "",
+) -> None:
+    """Write resources/weights/TASK, and the model into the table of weights."""
+    if fold:
+        typer.echo(keep(run, resource_path("weights", task, "folds", fold)))
+    elif version and summary and data:
+        extra = dict(part.split("=", 1) for part in add)
+        more = {name: json.loads(Path(file).read_text("utf-8")) for name, file in extra.items()}
+        info = publish(task, run, {"version": version, "summary": summary, "data": data, **more})
+        typer.echo(f"{info.path}: {info.summary}")
+    else:
+        raise typer.BadParameter("Give --version, --summary and --data, or --fold.")
+
+
+def keep(run: Path, folder: Path) -> Path:
+    """Copy what `evaluate` needs of a finished run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in KEPT:
+        shutil.copyfile(run / name, folder / name)
+    return folder
+
+
+def publish(
+    task: str, run: Path, about: dict[str, Any], folder: Path | None = None
+) -> weights.WeightsInfo:
+    """Enter a run as the model whose name it trained, with its log and what is said `about` it."""
+    state, steps = training.averaged(run)
+    record = training.record_of(run)
+    name = record["model"]
+    if steps < record["steps"]:
+        unfinished = f"Unfinished: {steps} of {record['steps']} steps of training."
+        about = about | {"summary": f"{about['summary']} {unfinished}"}
+    entry = {
+        "licence": "Apache-2.0",
+        "log": f"{task}/{name}_log.jsonl",
+        "network": record["config"],
+        **about,
+    }
+    info = weights.save(task, name, state, entry, folder)
+    info.path.with_name(f"{name}_log.jsonl").write_text(whole_log(run), "utf-8")
+    return info
+
+
+def whole_log(run: Path) -> str:
+    """What each run in turn was and how it went, from the first of those that it goes on from."""
+    record = training.record_of(run)
+    start = record.get("start")
+    before = whole_log(run.parent / start) if start else ""
+    head = json.dumps({"run": run.name, **record})
+    return f"{before}{head}\n{(run / 'log.jsonl').read_text('utf-8')}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

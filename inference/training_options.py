@@ -1,0 +1,54 @@
+"""What the train.py of every vertical asks on its command line, notes of a run, and begins with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
+
+import typer
+
+from inference import training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import nn
+
+    Network = TypeVar("Network", bound=nn.Module)
+
+Out = Annotated[Path, typer.Option("--out")]
+Minutes = Annotated[float, typer.Option(help="Stop this call after so long.")]
+Resume = Annotated[bool, typer.Option("--resume")]
+Steps = Annotated[Optional[int], typer.Option(help="Length of the whole schedule.")]  # noqa: UP045
+Start = Annotated[Optional[Path], typer.Option(help="A run to go on from.")]  # noqa: UP045
+
+SELECTION = "averaged weights after the last step of a fixed schedule"
+
+
+def note(out: Path, start: Path | None, record: Mapping[str, Any]) -> None:
+    """Write run.json: `record` of a run (model, config, steps, seed …), its start, the rule."""
+    out.mkdir(parents=True, exist_ok=True)
+    whole = {**record, "start": start and start.name, "selection": SELECTION}
+    (out / "run.json").write_text(json.dumps(whole, indent=1), "utf-8")
+
+
+def begun(
+    build: Callable[[Mapping[str, Any]], Network],
+    config: Mapping[str, Any],
+    start: Path | None,
+    held_out: Sequence[str] = (),
+) -> Network:
+    """A new network, or that of the run `start`, which must have held out the same images."""
+    if start is None:
+        return build(config)
+    if list(held_out) != training.record_of(start).get("held_out", []):
+        raise typer.BadParameter(f"{start} held out other images: its network has seen these.")
+    network = build(training.record_of(start)["config"])
+    network.load_state_dict(training.averaged(start)[0])
+    return network
+
+
+def tell(out: Path, done: bool) -> None:
+    """Say how a call ended."""
+    typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
