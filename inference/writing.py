@@ -23,12 +23,22 @@ VOLUME_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii", ".mha")
 
 
 @dataclass(frozen=True, slots=True)
+class Algorithm:
+    """The model that made an object."""
+
+    name: str
+    version: str
+    by_itself: bool  # nobody clicked or corrected
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """What one value of a label map stands for."""
 
     value: int
     name: str
     color: str  # "#rrggbb"
+    algorithm: Algorithm | None = None  # None: drawn by hand
 
     @property
     def rgb(self) -> tuple[int, int, int]:

@@ -122,7 +122,7 @@ def _kept(source: Dataset) -> Iterator[DataElement]:
     """What stays true of a derived run; vectors with one value for each old frame do not."""
     count = max(4, int(number(source, "NumberOfFrames", 1)))
     for tag in source.keys():  # noqa: SIM118  iterating a data set gives its elements
-        element = None if _is_of_the_source(BaseTag(tag)) else _sound(source, tag)
+        element = None if _is_of_the_source(BaseTag(tag)) else sound(source, tag)
         if element is not None and count != element.VM:
             yield element
 
@@ -134,7 +134,7 @@ def _is_of_the_source(tag: BaseTag) -> bool:
     return of_the_pixels or drawn or tag.is_private or keyword in OF_THE_SOURCE
 
 
-def _sound(source: Dataset, tag: int) -> DataElement | None:
+def sound(source: Dataset, tag: int) -> DataElement | None:
     """The element, its text decoded, or None if it is too malformed to be written again."""
     try:
         element = source[tag]
