@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference import loading
 from inference.box import Box
 from inference.errors import UserError
 from inference.tasks import Setting, Task
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 NAME = "click_segmentation"
 OBJECT, COLOR = "Object", "#2ca02c"
+SIZES = {"fast": 192, "large": 256}
+"""Longer side of what the network sees at once, px."""
+
 BYTES_AT_LEAST = 700_000_000
 """Of the worker with a network and its crops, whatever the size of the image."""
 
@@ -126,27 +130,13 @@ def _answer(mask: Array, box: Box) -> dict[str, Any]:
 
 def _outliner(context: JobContext, name: str) -> tuple[Any, dict[str, str]]:
     """The network ready to outline, and what identifies it; raises UserError."""
-    from inference import weights
-    from plugins.click_segmentation.predict import Encodings, Outliner
+    from plugins.click_segmentation.predict import Encodings, Outliner, ready
 
-    info, device = weights.find(NAME, name), context.device
-    key = (NAME, name, info.sha256, device)
-    network = context.models.get(key, lambda: _load(context, name))
-    encodings = context.models.get((*key, "encodings"), Encodings)
-    about = {"name": name, "version": info.version, "sha256": info.sha256}
-    return Outliner(network, device, int(info.details["size"]), encodings), about
-
-
-def _load(context: JobContext, name: str) -> Any:
-    from inference import weights
-    from plugins.click_segmentation.model import build
-    from plugins.click_segmentation.predict import ready
-
-    context.progress(0, 0, "Loading the model")
-    state, details = weights.load(NAME, name)
-    network = build(details["network"])
-    network.load_state_dict(state)
-    return ready(network, context.device)
+    device = context.device
+    network, info = loading.network(context, NAME, name)
+    key = (NAME, info.sha256, device, "encodings")
+    encodings = context.models.get(key, Encodings)
+    return Outliner(ready(network, device), device, SIZES[name], encodings), info.identity
 
 
 def _suits(series: Series) -> bool:

@@ -6,22 +6,22 @@ taken. Volumes that are reported are never trained on.
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import torch
 import typer
 
 from inference import device as devices
 from inference import training
+from inference import training_options as options
 from inference.memory import keep_freed_blocks
 from plugins.click_segmentation.data import Samples
 from plugins.click_segmentation.lessons import loss_of
-from plugins.click_segmentation.model import CONFIGS, ClickNet, build
+from plugins.click_segmentation.model import CONFIGS, build
 
 if TYPE_CHECKING:
     from plugins.click_segmentation.data import Batch
@@ -76,13 +76,13 @@ def _make(step: int, batch: int) -> Batch:
 
 def main(  # noqa: PLR0913  one argument for each option of the command
     pack: Annotated[Path, typer.Option("--data", help="A pack written by pack.py.")],
-    out: Annotated[Path, typer.Option("--out")],
-    minutes: Annotated[float, typer.Option(help="Stop this call after so long.")] = 30,
-    resume: Annotated[bool, typer.Option("--resume")] = False,
+    out: options.Out,
+    minutes: options.Minutes = 30,
+    resume: options.Resume = False,
     device: str = "auto",
     model: Annotated[str, typer.Option(help="fast or large")] = "fast",
-    steps: Annotated[Optional[int], typer.Option(help="Length of the whole schedule.")] = None,  # noqa: UP045
-    start: Annotated[Optional[Path], typer.Option(help="A run to go on from.")] = None,  # noqa: UP045
+    steps: options.Steps = None,
+    start: options.Start = None,
     seed: int = 0,
     batch: int = 8,
     size: int = 160,
@@ -92,16 +92,14 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     """Train one network; a stopped run goes on with --resume."""
     keep_freed_blocks()
     config, length = asdict(CONFIGS[model]), steps or STEPS[model]
-    out.mkdir(parents=True, exist_ok=True)
     record = {
         "model": model, "config": config, "seed": seed, "steps": length, "batch": batch,
-        "size": size, "rate": rate or RATES[model], "start": start and start.name,
-        "selection": "averaged weights after the last step of a fixed schedule",
+        "size": size, "rate": rate or RATES[model],
     }  # fmt: skip
-    (out / "run.json").write_text(json.dumps(record, indent=1))
+    options.note(out, start, record)
     batches = Batches(pack, seed, size, batch, workers)
     torch.manual_seed(seed)
-    network = build(config) if start is None else continued(start, config)
+    network = options.begun(build, config, start)
     plan = training.Plan(
         steps=length, rate=rate or RATES[model], weight_decay=0.02, warm_up=100, ema=0.998,
         seed=seed, minutes=minutes,
@@ -111,14 +109,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         device=devices.choose(device), resume=resume, config=config,
     )  # fmt: skip
     batches.close()
-    typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
-
-
-def continued(run: Path, config: dict[str, Any]) -> ClickNet:
-    """Return the network of a run, finished or not, by its averaged weights."""
-    network = build(config)
-    network.load_state_dict(training.averaged(run)[0])
-    return network
+    options.tell(out, done)
 
 
 if __name__ == "__main__":
