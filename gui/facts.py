@@ -88,11 +88,13 @@ class Moments:
 
 def stacked(document: Document) -> tuple[Labels, NDArray[Any] | None]:
     """Labels and levels of a document as slices (z, y, x); None for colours."""
-    flat = document.labels.ndim == 2
-    image = None if document.series.rgb else document.image
-    if not flat:
-        return document.labels, image
-    return document.labels[None], None if image is None else image[None]
+    image = None if document.series.rgb else slices_of(document.image)
+    return slices_of(document.labels), image
+
+
+def slices_of(array: NDArray[Any]) -> NDArray[Any]:
+    """A picture (y, x) as one slice; slices (z, y, x) as they are."""
+    return array if array.ndim == 3 else array[None]
 
 
 def table(

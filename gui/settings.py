@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     geometry: str = ""  # of the window: base64 of QMainWindow.saveGeometry
     docks: str = ""  # base64 of QMainWindow.saveState
     export_folder: Path | None = None  # where the user exported last
+    export_formats: tuple[str, ...] = ("nifti", "csv")  # of objects: ids in inference.object_files
 
 
 def config_folder() -> Path:

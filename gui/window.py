@@ -75,7 +75,9 @@ class LimnWindow(QMainWindow):
         self.job_bar = JobBar()
         self.reader = Jobs(self, name="reader", preload=())
         self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
-        self.export = Export(self, self.studies, self.views, self.settings, self.notices)
+        self.export = Export(
+            self, self.studies, self.views, self.settings, self.notices, self.reader
+        )
         self.run_export = RunExport(self, self.studies, self.views, self.settings, self.notices)
         self._build()
         self._connect()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from inference.errors import UserError
@@ -130,7 +131,7 @@ def _sources(series: Series) -> list[Dataset]:
 def _source(header: Dataset, series: Series) -> Dataset:
     source = Dataset()
     for keyword in (*PATIENT_AND_STUDY, *REFERRED):
-        element = sound(header, keyword) if keyword in header else None
+        element = sound(header, Tag(keyword)) if keyword in header else None
         if element is not None:
             source.add(element)
     for keyword in PATIENT_AND_STUDY:
@@ -160,7 +161,7 @@ def _places(sources: list[Dataset], series: Series) -> NDArray[np.intp]:
 
 
 def _rows(to_index: Array, positions: Array) -> NDArray[np.intp]:
-    along = positions @ to_index[0, :3] + to_index[0, 3]
+    along: NDArray[np.float64] = positions @ to_index[0, :3] + to_index[0, 3]
     return np.rint(along).astype(np.intp)
 
 

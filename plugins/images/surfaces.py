@@ -36,7 +36,7 @@ def write_surfaces(objects: Objects, stem: Path) -> list[Path]:
         name = re.sub(r"\W+", "_", segment.name).strip("_").lower()
         path = stem.with_name(f"{stem.name}_{segment.value}_{name}.stl")
         with atomic(path) as part:
-            part.write_bytes(mesh.export(file_type="stl"))
+            mesh.export(part, file_type="stl")
         written.append(path)
     if not written:
         raise UserError("No object has voxels yet, so there is no surface to save: draw one first.")
@@ -55,7 +55,9 @@ def surface(mask: NDArray[np.bool_], geometry: Geometry) -> Trimesh | None:
     if box is None:
         return None
     padded = np.pad(mask[box.slices], 1)
-    vertices, faces, *_ = marching_cubes(padded.view(np.uint8), 0.5, allow_degenerate=False)
+    vertices, faces, *_ = marching_cubes(  # type: ignore[no-untyped-call]
+        padded.view(np.uint8), 0.5, allow_degenerate=False
+    )
     placed = geometry.to_patient(vertices - 1 + np.asarray(box.start))
     mesh = Trimesh(_smooth(placed, faces), faces, process=False)
     if mesh.volume < 0:  # a grid that is a mirror image turns all faces inside out
@@ -72,10 +74,10 @@ def _smooth(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
 
 def _neighbours(count: int, faces: NDArray[np.integer]) -> csr_matrix:
     """The matrix that gives each vertex the mean of those that share an edge with it."""
-    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse import coo_matrix, csr_matrix, diags
 
     ends = np.concatenate((faces, np.roll(faces, 1, axis=1))).reshape(-1)
     others = np.concatenate((np.roll(faces, 1, axis=1), faces)).reshape(-1)
     edges = coo_matrix((np.ones(len(ends)), (ends, others)), shape=(count, count)).tocsr()
     edges.data[:] = 1  # each edge belongs to two faces
-    return diags(1 / np.asarray(edges.sum(axis=1)).reshape(-1)) @ edges
+    return csr_matrix(diags(1 / np.asarray(edges.sum(axis=1)).reshape(-1)) @ edges)

@@ -1,0 +1,100 @@
+"""Where to, and in which kinds of files, the objects of a volume are saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.parts import button, label
+from gui.sections import heading, quiet, row
+from gui.theme import GRID
+from inference.object_files import offered
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from inference.series import Series
+
+WIDTH = 460  # px
+
+
+class ExportDialog(QDialog):
+    """A box to tick for each kind of file; those that the series rules out say why."""
+
+    chosen = Signal(Path, list)  # folder, ids of formats
+
+    def __init__(
+        self, series: Series, folder: Path, formats: Collection[str], parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Export results")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(WIDTH)
+        self.boxes: dict[str, QCheckBox] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
+        column.setSpacing(GRID // 2)
+        self._add_formats(column, series, formats)
+        self._add_folder(column, folder)
+        buttons = QDialogButtonBox()
+        self.save = button("Export", self._accept, "primary")
+        buttons.addButton(self.save, QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        buttons.rejected.connect(self.reject)
+        column.addSpacing(GRID)
+        column.addWidget(buttons)
+        self._check()
+
+    def _add_formats(self, column: QVBoxLayout, series: Series, formats: Collection[str]) -> None:
+        column.addWidget(heading("Objects"))
+        for entry in offered(series):
+            refusal = entry.refusal(series)
+            box = self.boxes[entry.id] = QCheckBox(entry.title)
+            box.setEnabled(not refusal)
+            box.setChecked(entry.id in formats and not refusal)
+            box.toggled.connect(self._check)
+            about = quiet(refusal or entry.help)
+            about.setContentsMargins(3 * GRID, 0, 0, GRID // 2)
+            box.setAccessibleDescription(about.text())
+            column.addWidget(box)
+            column.addWidget(about)
+        column.addWidget(
+            quiet("Measurements of tasks, and how all this arose, are always saved with them.")
+        )
+
+    def _add_folder(self, column: QVBoxLayout, folder: Path) -> None:
+        column.addWidget(heading("Folder"))
+        self.folder = QLineEdit(str(folder))
+        self.folder.setAccessibleName("Folder")
+        self.folder.textChanged.connect(self._check)
+        column.addWidget(row(self.folder, button("Choose…", self._choose, "small")))
+        self.empty = label("", "warning", wrap=True)
+        column.addWidget(self.empty)
+
+    def _choose(self) -> None:
+        found = QFileDialog.getExistingDirectory(self, "Export results to", self.folder.text())
+        if found:
+            self.folder.setText(found)
+
+    def _formats(self) -> list[str]:
+        return [name for name, box in self.boxes.items() if box.isChecked()]
+
+    def _check(self) -> None:
+        self.save.setEnabled(bool(self.folder.text().strip()))
+        self.empty.setVisible(not self._formats())
+        self.empty.setText("No file with the objects themselves is chosen.")
+
+    def _accept(self) -> None:
+        self.chosen.emit(Path(self.folder.text().strip()).expanduser(), self._formats())
+        self.accept()
