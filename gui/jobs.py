@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from qtpy.QtCore import QCoreApplication, QObject, Qt, Signal
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from inference.device import Device
     from inference.series import Array
+
+
+AT_ONCE = 1 << 22  # bytes, which are copied within a few milliseconds
 
 
 class Jobs(QObject):
@@ -78,6 +82,7 @@ class Jobs(QObject):
     ) -> Job:
         """Ask for "package.module:function"; a job cancels the earlier one with its `replaces`.
 
+        Large arrays are copied beside the Qt thread: give copies of those that may change soon.
         No callback runs once a job is cancelled or replaced. Without `failed`, an error goes to
         sys.excepthook. Raises UserError if the system has too little shared memory.
         """
@@ -96,6 +101,7 @@ class Jobs(QObject):
             report,
             on_partial=hand_over,
             on_released=lambda: _close(blocks.values()),
+            held=True,
             priority=priority,
             replaces=replaces,
             device=device,
@@ -103,6 +109,7 @@ class Jobs(QObject):
             **params,
         )
         self.job_started.emit(job)
+        self._release(job, blocks.values())
         job.add_done_callback(
             lambda ended: self._on_qt_thread.emit(
                 lambda: self._deliver(cast("Job", ended), done, failed)
@@ -117,6 +124,21 @@ class Jobs(QObject):
     def close(self) -> None:
         """End the worker and cancel all jobs."""
         self._client.close()
+
+    def _release(self, job: Job, blocks: Iterable[SharedArray]) -> None:
+        """Let a job go once its blocks are filled."""
+        pending = [block.retain() for block in blocks if not block.filled]
+
+        def follow() -> None:
+            for block in pending:
+                block.wait()
+            _close(pending)
+            self._client.release(job)
+
+        if pending:
+            Thread(target=follow, name="fill", daemon=True).start()
+        else:
+            self._client.release(job)
 
     def _report(
         self, job: Job, progress: Callable[[int, int, str], None] | None, values: tuple[Any, ...]
@@ -179,6 +201,5 @@ def _close(blocks: Iterable[SharedArray]) -> None:
 
 def _block(array: Array | SharedArray) -> SharedArray:
     if isinstance(array, SharedArray):
-        array.wait()
         return array.retain()
-    return SharedArray.copy_of(array)
+    return SharedArray.filling(array) if array.nbytes > AT_ONCE else SharedArray.copy_of(array)

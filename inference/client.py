@@ -78,6 +78,7 @@ class Job(Future[Any]):
         self.request, self.title = run, title
         self.on_progress, self.on_partial, self._on_released = on_progress, on_partial, on_released
         self._withdraw = withdraw
+        self.held = False  # whether its arrays are still being filled
         self.begun = False  # whether the worker works on it
         self.withdrawn = False  # whether nobody wants it any more, even if it is done
         self.deadline: threading.Timer | None = None
@@ -148,6 +149,7 @@ class WorkerClient:
         *,
         on_partial: Callable[[Any], None] | None = None,
         on_released: Callable[[], None] | None = None,
+        held: bool = False,
         priority: Priority = Priority.VOLUME,
         replaces: str | None = None,
         device: str = "auto",
@@ -157,10 +159,12 @@ class WorkerClient:
         """Ask for "package.module:function"; a job cancels the earlier one with its `replaces`.
 
         Callbacks come from another thread; `on_released` once the arrays are no longer needed.
+        A job that is `held`, for its arrays are not filled yet, waits for `release`.
         """
         run = Run(next(self._ids), task, arrays or {}, params, priority, device)
         name = title or _readable(task)
         job = Job(run, name, on_progress, on_partial, on_released, self._withdraw)
+        job.held = held
         with self._lock:
             self._waiting[job.id] = job
             older = self._newest.get(replaces) if replaces else None
@@ -170,6 +174,11 @@ class WorkerClient:
             older.cancel()
         self._dispatch()
         return job
+
+    def release(self, job: Job) -> None:
+        """The arrays of a held job are filled."""
+        job.held = False
+        self._dispatch()
 
     def restart(self) -> None:
         """Start a fresh worker, even after it was given up; what runs fails, what waits is kept."""
@@ -281,7 +290,8 @@ class WorkerClient:
 
     def _due(self) -> Job | None:
         """The most urgent waiting job, if the worker is idle or has something less urgent."""
-        job = min(self._waiting.values(), key=lambda job: job.urgency, default=None)
+        ready = [job for job in self._waiting.values() if not job.held]
+        job = min(ready, key=lambda job: job.urgency, default=None)
         given = [job.request.priority for job in self._given.values()]
         return job if job and (not given or job.request.priority < max(given)) else None
 

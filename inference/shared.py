@@ -76,6 +76,11 @@ class SharedArray:
             shared.view.flags.writeable = False
         return shared
 
+    @property
+    def filled(self) -> bool:
+        """Whether all values are there."""
+        return self._filling is None or not self._filling.is_alive()
+
     def wait(self) -> None:
         """Return once the block is filled."""
         if self._filling is not None:

@@ -185,7 +185,9 @@ class Worker:
             raise Cancelled
 
     def _send(self, answer: Answer) -> None:
-        self._channel.send(answer)
+        """Nobody listens once the application is gone; `listen` then ends this process."""
+        with contextlib.suppress(OSError):
+            self._channel.send(answer)
 
 
 def main(connection: Connection, name: str, preload: tuple[str, ...]) -> None:

@@ -215,6 +215,19 @@ def test_a_shared_image_lives_until_its_owner_and_the_jobs_are_done(
     qtbot.waitUntil(lambda: not (SHARED_MEMORY / shared.ref.name).exists(), timeout=LONG)
 
 
+def test_a_large_image_is_copied_beside_the_window(
+    qtbot: QtBot, jobs: Jobs, tmp_path: Path
+) -> None:
+    """157 MB, as a CT has; by the Qt thread's own time, for others may hold up the computer."""
+    finish(qtbot, jobs, jobs.submit(name_of(tasks.nothing)))
+    image, path = np.full((300, 512, 512), 3, np.int16), tmp_path / "end"
+    path.touch()
+    start = time.thread_time()
+    job = jobs.submit(name_of(tasks.until), {"image": image}, path=str(path))
+    assert time.thread_time() - start < 0.05
+    assert job.result(60) == image.sum()
+
+
 def test_a_large_result_never_blocks_the_window(qtbot: QtBot, jobs: Jobs) -> None:
     """300 MB, as the probability of a CT has; a block of ours would be there in every round."""
     finish(qtbot, jobs, jobs.submit(name_of(tasks.nothing)))

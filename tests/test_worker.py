@@ -246,6 +246,14 @@ def test_clicks_overtake_a_volume(reader: WorkerClient, tmp_path: Path, clicks: 
         assert later.result(LONG) == "volume"
 
 
+def test_a_held_job_keeps_nobody_waiting(reader: WorkerClient) -> None:
+    held = reader.submit(name_of(tasks.echo), value="held", held=True)
+    assert reader.submit(name_of(tasks.echo), value="free").result(LONG) == "free"
+    assert not held.done()
+    reader.release(held)
+    assert held.result(LONG) == "held"
+
+
 def test_a_click_is_free_of_the_volume_s_inference_mode(
     worker: WorkerClient, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from gui.running_jobs import RunningJobs
 from gui.sections import quiet
 from gui.theme import GRID
 from inference import memory, weights
+from inference.errors import UserError
 from plugins.dsa_interpolation.interpolation import finished, interpolation
 from plugins.dsa_interpolation.prepare import MOST
 from plugins.dsa_interpolation.task import NAME, TASK, taken_frames
@@ -23,8 +24,8 @@ from plugins.dsa_interpolation.widget_parts import Page
 
 if TYPE_CHECKING:
     from gui.session import Session
+    from inference.client import Job
     from inference.series import Series
-    from inference.shared import SharedArray
     from plugins.dsa_interpolation.interpolation import Interpolation
     from plugins.dsa_interpolation.work import DsaWork
 
@@ -116,13 +117,7 @@ class InterpolatePage(Page):
         order = self.orders[work] = Order(perf_counter())
         subtractor = work.subtractor and work.subtractor.changed(work.settings)
         window = work.prepared.window if work.prepared else work.window
-
-        def prepare() -> tuple[Interpolation, SharedArray]:
-            wish = interpolation(series, subtractor, settings, window)
-            shared = self.session.jobs.share(wish.arrays["run"])
-            shared.wait()
-            return wish, shared
-
+        prepare = partial(interpolation, series, subtractor, settings, window)
         submit, failed = partial(self._submit, work, order), partial(self._failed, work)
         self._background.run(prepare, submit, failed)
         self.running.begin(work)
@@ -138,18 +133,19 @@ class InterpolatePage(Page):
         if order.wish is not None and order.wish.made:
             self._keep(work, order.started, order.wish, None)
 
-    def _submit(self, work: DsaWork, order: Order, made: tuple[Interpolation, SharedArray]) -> None:
-        order.wish, shared = made
-        if self.orders.get(work) is order:  # not cancelled meanwhile
-            self._start(work, order.started, order.wish, shared)
-        shared.close()
+    def _submit(self, work: DsaWork, order: Order, wish: Interpolation) -> None:
+        if self.orders.get(work) is not order:  # cancelled meanwhile
+            return
+        order.wish = wish
+        try:
+            self.running.begin(work, self._start(work, order.started, wish))
+        except UserError as error:
+            self._failed(work, error)
 
-    def _start(
-        self, work: DsaWork, started: float, wish: Interpolation, shared: SharedArray
-    ) -> None:
-        job = self.session.jobs.submit(
+    def _start(self, work: DsaWork, started: float, wish: Interpolation) -> Job:
+        return self.session.jobs.submit(
             TASK.entry,
-            {"run": shared},
+            wish.arrays,
             done=partial(self._done, work, started, wish),
             failed=partial(self._failed, work),
             partial=partial(self._took, wish),
@@ -157,7 +153,6 @@ class InterpolatePage(Page):
             title="Interpolating frames",
             **wish.params,
         )
-        self.running.begin(work, job)
 
     def _took(self, wish: Interpolation, part: dict[str, Any]) -> None:
         wish.take(part)
