@@ -81,7 +81,7 @@ def frame_round(
     high = np.array([rows[-1] + 1, columns[-1] + 1]) * spacing
     extent = max(high - low)
     whole = max(n * step for n, step in zip(mask.shape, spacing, strict=True))
-    side = float(np.clip(extent / _fill(rng), 12 * min(spacing), 1.25 * whole))
+    side = float(np.clip(extent / _fill(rng), 24 * min(spacing), 1.25 * whole))
     room = max(side - extent, 0.25 * extent, 0.1 * side) / 2
     middle = (low + high) / 2 + rng.uniform(-0.9, 0.9, 2) * room
     if rng.random() < 0.15:  # the object is cut: the crop's middle lies anywhere in it

@@ -1,0 +1,168 @@
+"""A robot user and a segmenter work on one slice, or through a volume, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.box import Box
+from inference.metrics import confusion, surface_distances
+from plugins.click_segmentation.follow import follow
+from plugins.click_segmentation.prompts import Prompt
+from plugins.click_segmentation.users import careful
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from plugins.click_segmentation.baselines import Segmenter
+    from plugins.click_segmentation.predict import Outliner
+    from plugins.click_segmentation.users import User
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+CLICKS = 15
+COUNTS = (1, 3, 5, 10, 15)  # clicks after which results are told
+ENOUGH = 0.985  # Dice at which nobody clicks on; what was reached stands for the clicks left
+LEAST, LEAST_SHARE = 30, 0.05  # px of a structure in a slice, and of its largest slice
+PROMPTS = 12  # in a volume
+WANTED = 0.90  # Dice of a volume at which its user stops
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One slice: Dice after each of CLICKS clicks, mm of distance after COUNTS, ms of clicks."""
+
+    dice: tuple[float, ...]
+    distance: tuple[float, ...]
+    milliseconds: tuple[float, ...]
+
+    def needed(self, dice: float) -> int:
+        """Clicks to that Dice (NoC); CLICKS if it was not reached."""
+        return next((n for n, found in enumerate(self.dice, 1) if found >= dice), CLICKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One volume: Dice after each prompt until WANTED, and the seconds all of them took."""
+
+    dice: tuple[float, ...]
+    seconds: float
+
+    @property
+    def prompts(self) -> int | None:
+        """Prompts to WANTED, None if it was not reached."""
+        return len(self.dice) if self.dice[-1] >= WANTED else None
+
+
+def slices(mask: Mask, most: int) -> list[int]:
+    """Which slices (first axis) of a structure are played: `most`, evenly spread; 0: all.
+
+    Only those count that show LEAST pixels and LEAST_SHARE of the structure's largest slice.
+    """
+    areas = mask.sum((1, 2))
+    shown = np.flatnonzero(areas >= max(LEAST, LEAST_SHARE * areas.max()))
+    if not most or len(shown) <= most:
+        return [int(index) for index in shown]
+    places = (np.arange(most) + 0.5) / most * len(shown)
+    return [int(index) for index in shown[places.astype(int)]]
+
+
+def play(
+    segmenter: Segmenter,
+    image: Array,
+    truth: Mask,
+    spacing: Sequence[float],
+    user: User,
+    until: float = ENOUGH,
+) -> Played:
+    """Click up to CLICKS times, or until a Dice is reached."""
+    found, prompts = np.zeros(truth.shape, bool), list[Prompt]()
+    dice, distance, milliseconds = list[float](), list[float](), list[float]()
+    for count in range(1, CLICKS + 1):
+        click = None if dice and dice[-1] >= until else user(truth, found)
+        if click is not None:
+            prompts.append(click)
+            start = time.perf_counter()
+            found = segmenter(image, prompts, found, spacing)
+            milliseconds.append(1000 * (time.perf_counter() - start))
+        dice.append(confusion(found, truth).dice)
+        if count in COUNTS:
+            distance.append(boundary_distance(found, truth, spacing))
+    return Played(tuple(dice), tuple(distance), tuple(milliseconds))
+
+
+def boundary_distance(found: Mask, truth: Mask, spacing: Sequence[float]) -> float:
+    """Mean distance between both outlines, both ways, mm; NaN if one of them is empty."""
+    box = Box.of(found | truth)
+    if box is None or not found.any() or not truth.any():
+        return float("nan")
+    part = box.grown([1, 1], truth.shape).slices
+    both = surface_distances(found[part], truth[part], spacing)
+    return float(np.concatenate(both).mean())
+
+
+class Volume:
+    """An object in a volume, prompt by prompt, followed as the window does it.
+
+    A prompt changes its own slice, and the stretch from there half-way to the next slice with
+    prompts, or to where the object ends.
+    """
+
+    def __init__(self, outliner: Outliner, image: Array, spacing: Sequence[float]) -> None:
+        self.outliner, self.image, self.spacing = outliner, image, spacing[1:]
+        self.mask = np.zeros(image.shape[:3], bool)
+        self.prompts: dict[int, list[Prompt]] = {}
+
+    def add(self, index: int, prompt: Prompt) -> None:
+        """Answer a prompt, in pixels of an axial slice."""
+        said = self.prompts.setdefault(index, [])
+        said.append(prompt)
+        before = self.mask[index]
+        found = self.outliner.outline(self.image[index], said, before, self.spacing)
+        self.mask[index] = found.mask
+        for direction in (-1, 1):
+            self._follow(index, direction)
+
+    def _follow(self, index: int, direction: int) -> None:
+        stretch = self._stretch(index, direction)
+        self.mask[stretch] = False
+        if not stretch or not self.mask[index].any():
+            return
+        seed = self.image[index], self.mask[index]
+        steps = follow(self.outliner, self.image[stretch], self.spacing, seed[1], {}, seed[0])
+        for place, step in zip(stretch, steps, strict=False):
+            if step.end:
+                break
+            self.mask[place] = step.mask
+
+    def _stretch(self, index: int, direction: int) -> list[int]:
+        """The slices to be redone, in the order in which they are visited."""
+        others = [i for i in self.prompts if (i - index) * direction > 0]
+        if not others:
+            return list(
+                range(index + direction, len(self.mask) if direction > 0 else -1, direction)
+            )
+        gap = min(abs(i - index) for i in others) - 1
+        return [index + direction * step for step in range(1, gap // 2 + 1)]
+
+
+def play_volume(
+    outliner: Outliner, image: Array, truth: Mask, spacing: Sequence[float]
+) -> Followed:
+    """Click where the largest mistake of any axial slice lies, up to PROMPTS times."""
+    volume, dice, start = Volume(outliner, image, spacing), list[float](), time.perf_counter()
+    while len(dice) < PROMPTS and (not dice or dice[-1] < WANTED):
+        wrong = (truth ^ volume.mask).sum((1, 2))
+        index = int(wrong.argmax())
+        click = careful(truth[index], volume.mask[index])
+        if click is None:
+            break
+        volume.add(index, click)
+        dice.append(confusion(volume.mask, truth).dice)
+    return Followed(tuple(dice), time.perf_counter() - start)
