@@ -34,6 +34,9 @@ KEPT = 16
 SHARP = 0.8
 """A correction is looked at again where the crop has fewer pixels for one of the slice."""
 
+SHRUNK = 0.3
+"""An outline that has become so small a part of its crop is looked at again in one that fits."""
+
 AROUND = 2.0
 """That look is so much wider than what the correction changed."""
 
@@ -130,9 +133,13 @@ class Outliner:
         found = self.seen(image, crop, prompts, previous)
         mask = obey(found.mask)
         changed = Box.of(mask != (previous != 0))
-        if min(crop.scale) > SHARP or changed is None:
+        if 0 < fill(mask, crop, spacing) < SHRUNK:
+            said = [prompt for prompt in prompts if prompt.positive]
+            close = fitted(mask, said, spacing, self.size)
+        elif changed is not None and min(crop.scale) < SHARP:
+            close = self._close(changed, image.shape[:2], spacing)
+        else:
             return replace(found, mask=mask)
-        close = self._close(changed, image.shape[:2], spacing)
         finer = self.seen(image, close, prompts, mask)
         return Outline(obey(finer.mask), found.score)
 
