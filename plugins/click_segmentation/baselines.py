@@ -78,7 +78,9 @@ def walk(grey: NDArray[np.float32], marks: Marks, before: Mask) -> Mask:
     seeds = marks.astype(np.int32)
     for edge in (seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1]):
         edge[edge == FREE] = OUTSIDE
-    return np.asarray(random_walker(grey, seeds, beta=BETA, mode="cg_j", tol=1e-2) == INSIDE)
+    return np.asarray(
+        random_walker(grey, seeds, beta=BETA, mode="cg_j", tol=1e-3, prob_tol=0.1) == INSIDE
+    )
 
 
 def cut(grey: NDArray[np.float32], marks: Marks, before: Mask) -> Mask:

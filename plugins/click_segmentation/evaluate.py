@@ -34,6 +34,7 @@ from plugins.click_segmentation.baselines import METHODS
 from plugins.click_segmentation.model import build
 from plugins.click_segmentation.playing import COUNTS
 from plugins.click_segmentation.predict import Encodings, Outliner, ready
+from plugins.click_segmentation.task import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -175,12 +176,12 @@ def outliner_of(model: str, run: Path | None, device: str) -> tuple[Outliner, di
     """The bundled network, or that of a training run, finished or not; and what it is."""
     if run is None:
         state, details = weights.load("click_segmentation", model)
-        network, size = build(details["network"]), int(details["size"])
+        network, size = build(details["network"]), SIZES[model]
         about: dict[str, Any] = weights.find("click_segmentation", model).identity
     else:
         record = training.record_of(run)
         state, steps = training.averaged(run)
-        network, size = build(record["config"]), int(record["size"])
+        network, size = build(record["config"]), SIZES[record["model"]]
         about = {"run": run.name, "steps": steps}
     network.load_state_dict(state)
     return Outliner(ready(network, device), device, size, Encodings()), about

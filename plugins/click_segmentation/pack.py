@@ -87,7 +87,7 @@ def _regrided(
         return image, labels, spacing
     larger = ndimage.zoom(image.astype(np.float32), zoom, order=1, grid_mode=True, mode="nearest")
     z, y, x = (s * n / m for s, n, m in zip(spacing, image.shape, larger.shape, strict=True))
-    return np.rint(larger).astype(np.int16), _labels_at(labels, larger.shape), (z, y, x)
+    return np.rint(larger).astype(np.int16), labels_at(labels, larger.shape), (z, y, x)
 
 
 def _zoom(step: float) -> float:
@@ -96,7 +96,7 @@ def _zoom(step: float) -> float:
     return 2.0 if COARSEST < step < 4.5 else 1.0
 
 
-def _labels_at(labels: Array, shape: tuple[int, ...]) -> Array:
+def labels_at(labels: Array, shape: tuple[int, ...]) -> Array:
     """Each label enlarged by itself as a smooth field; the strongest wins, if it is half there."""
     zoom = [n / m for n, m in zip(shape, labels.shape, strict=True)]
     best, found = np.full(shape, 0.5, np.float32), np.zeros(shape, np.uint8)
@@ -130,7 +130,9 @@ def main(
     for name in ALLOWED:
         stem = name.removesuffix("ct.nii.gz").replace("/", "_").rstrip("_")
         path = out / f"volume_{stem}.npz"
-        if not path.exists():
+        if not (data / name).exists():
+            typer.echo(f"{data / name} is absent: left out.")
+        elif not path.exists():
             volumes.write_volume(path, volume(data / name, stem))
             typer.echo(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
     made = [volumes.read_volume(path) for path in sorted(out.glob("volume_*.npz"))]

@@ -47,7 +47,7 @@ def labelled(volume: Volume, size: int, rng: Random) -> Made | None:
     here = np.isin(plane.labels, target.values)
     mask = frame.mask(here)
     beside = frame.mask(np.isin(plane.next_labels, target.values))
-    mask, beside = _one_or_all(mask, beside, rng)
+    mask, beside = one_or_all(mask, beside, rng)
     image = contrast.varied(_hounsfield(plane, frame, rng), mask, rng)
     return Made(image, mask, beside, frame.spacing)
 
@@ -62,7 +62,7 @@ def rendered(volume: Volume, size: int, rng: Random) -> Made | None:
     labels = _merged(frame.labels(plane.labels), values, rng)
     mask = np.isin(labels, values)
     beside = frame.mask(np.isin(plane.next_labels, values))
-    mask, beside = _one_or_all(mask, beside, rng)
+    mask, beside = one_or_all(mask, beside, rng)
     return Made(contrast.render(labels, mask, rng), mask, beside, frame.spacing)
 
 
@@ -74,7 +74,7 @@ def _aimed(volume: Volume, size: int, rng: Random) -> tuple[Slice, Target, Frame
         return None
     plane = volumes.cut_slice(volume, *place, None, rng)
     here = np.isin(plane.labels, target.values)
-    aim, _ = _one_or_all(here, here, rng)
+    aim, _ = one_or_all(here, here, rng)
     return plane, target, framing.frame_round(aim, plane.spacing, size, rng)
 
 
@@ -90,7 +90,7 @@ def _merged(labels: NDArray[np.uint8], keep: Sequence[int], rng: Random) -> NDAr
     return np.where(np.isin(labels, keep), labels, table[labels])
 
 
-def _one_or_all(mask: Mask, beside: Mask, rng: Random) -> tuple[Mask, Mask]:
+def one_or_all(mask: Mask, beside: Mask, rng: Random) -> tuple[Mask, Mask]:
     """Mostly one component, chosen by a pixel; all of them if they are few, sometimes."""
     count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     if count <= 2 or (count <= 5 and rng.random() < 0.35):
@@ -197,7 +197,7 @@ def invented(size: int, rng: Random) -> Made:
         mask = labels == rng.integers(20, 20 + count)
     else:
         mask = labels == labels.flat[rng.integers(labels.size)]
-    mask, _ = _one_or_all(mask, mask, rng)
+    mask, _ = one_or_all(mask, mask, rng)
     beside = shapes.changed(mask, rng.uniform(0.5, 6), rng)
     return Made(contrast.render(labels, mask, rng), mask, beside, float(rng.uniform(0.3, 2)))
 

@@ -30,8 +30,9 @@ SHOWN = ("lung", "heart", "liver", "spine", "aorta", "kidney", "rib_", "clavicul
 
 def projections(volumes: Sequence[Volume], rng: np.random.Generator, count: int = 40) -> Pictures:
     """Scans turned about the body's axis, with the shadows of what is labelled."""
-    fit = [volume for volume in volumes if len(volume.targets) > 12]
-    made = [_projection(fit[rng.integers(len(fit))], rng) for _ in range(count)]
+    shown = [sum(t.name.startswith(SHOWN) for t in volume.targets) for volume in volumes]
+    chosen = rng.choice(len(volumes), count, p=np.array(shown) / sum(shown))
+    made = [_projection(volumes[index], rng) for index in chosen]
     return Pictures(np.stack([image for image, _ in made]), tuple(masks for _, masks in made), 1.5)
 
 
@@ -102,7 +103,7 @@ def _vessels(mask: Mask) -> NDArray[np.bool_]:
     """Each vessel by itself that is wide enough to be outlined (k, y, x)."""
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     wide = np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, brush))
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=4)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
     fit = 1 + np.flatnonzero((areas > 150) & (areas < 0.12 * mask.size))
     return (
