@@ -83,7 +83,7 @@ def train(
     (averaged weights, half precision, `config` in its metadata) in the folder `out`.
     """
     out.mkdir(parents=True, exist_ok=True)
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device).to(memory_format=_layout(model))  # type: ignore[call-overload]
     run = Run(model, _copy(model), _optimiser(model, plan))
     if resume and (out / "checkpoint.safetensors").exists():
         load_checkpoint(run, out / "checkpoint.safetensors")
@@ -140,9 +140,15 @@ def _step(
     return float(loss.detach())
 
 
+def _layout(model: nn.Module) -> torch.memory_format:
+    """The layout with channels last that suits the model's convolutions, flat or solid."""
+    solid = any(p.ndim == 5 for p in model.parameters())
+    return torch.channels_last_3d if solid else torch.channels_last
+
+
 def _optimiser(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     """AdamW; norms, biases and layer scales are not decayed."""
-    decayed = [p for p in model.parameters() if p.ndim == 4 and p.shape[1:].numel() > 1]
+    decayed = [p for p in model.parameters() if p.ndim >= 4 and p.shape[1:].numel() > 1]
     chosen = {id(p) for p in decayed}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     groups = [

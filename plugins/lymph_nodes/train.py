@@ -1,0 +1,120 @@
+"""Train one network on a pack of cases; run with `--help` for the choices.
+
+Selection rule: the schedule is fixed beforehand and the averaged weights after its last step are
+taken. No patient that is reported ever chooses a step, a threshold or a weight.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003  typer reads it at run time
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import torch
+import typer
+
+from inference import device as devices
+from inference import training
+from inference.memory import keep_freed_blocks
+from plugins.lymph_nodes import data
+from plugins.lymph_nodes.loss import loss_of
+from plugins.lymph_nodes.model import CONFIGS, NodeNet, build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from inference.series import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a kind of network is shown, voxels of its own grid, and for how long."""
+
+    size: tuple[int, int, int]
+    batch: int
+    steps: int
+    rate: float
+
+
+RECIPES = {
+    "slab": Recipe((32, 96, 112), 2, 12000, 1e-3),
+    "full": Recipe((96, 80, 96), 2, 8000, 1e-3),
+}
+
+
+def batches(
+    samples: Callable[[int], Mapping[str, Array]],
+) -> Callable[[int], dict[str, torch.Tensor]]:
+    """Samples as tensors."""
+
+    def at(step: int) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(value) for name, value in samples(step).items()}
+
+    return at
+
+
+def main(  # noqa: PLR0913  one argument for each option of the command
+    pack: Annotated[Path, typer.Option("--data", help="A pack of cases, written by pack.py.")],
+    out: Annotated[Path, typer.Option("--out")],
+    minutes: Annotated[float, typer.Option(help="Stop this call after so long.")] = 30,
+    resume: Annotated[bool, typer.Option("--resume")] = False,
+    device: str = "auto",
+    model: Annotated[str, typer.Option(help=", ".join(CONFIGS))] = "slab",
+    steps: Annotated[Optional[int], typer.Option(help="Length of the whole schedule.")] = None,  # noqa: UP045
+    fold: Annotated[Optional[int], typer.Option(help="Hold out this fold of patients.")] = None,  # noqa: UP045
+    folds: int = 5,
+    start: Annotated[Optional[Path], typer.Option(help="A finished run to go on from.")] = None,  # noqa: UP045
+    seed: int = 0,
+    batch: Annotated[Optional[int], typer.Option(help="Samples in a step.")] = None,  # noqa: UP045
+    workers: Annotated[int, typer.Option(help="Processes that make samples; 0: none.")] = 0,
+) -> None:
+    """Train one network; a stopped run goes on with --resume."""
+    keep_freed_blocks()
+    config = CONFIGS[model]
+    recipe = RECIPES[config.kind]
+    trained, held = data.split(data.read(pack), fold, folds)
+    if not trained:
+        raise typer.BadParameter(f"Fold {fold} of {folds} leaves no patient to train on.")
+    length, many = steps or recipe.steps, batch or recipe.batch
+    out.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {
+        "model": model, "fold": fold, "folds": folds, "seed": seed, "steps": length,
+        "batch": many, "size": recipe.size, "start": start and start.name,
+        "trained": [case.name for case in trained], "held_out": [case.name for case in held],
+        "implanted": [case.name for case in trained if case.nodes is None],
+        "selection": "averaged weights after the last step of a fixed schedule",
+    }  # fmt: skip
+    torch.manual_seed(seed)
+    network = NodeNet(config) if start is None else continued(start, record["held_out"])
+    record["config"] = network.describe()
+    (out / "run.json").write_text(json.dumps(record, indent=1))
+    plan = training.Plan(
+        steps=length, rate=recipe.rate, weight_decay=1e-3, warm_up=min(200, length // 10),
+        ema=0.998, seed=seed, minutes=minutes,
+    )  # fmt: skip
+    samples = data.Samples(trained, data.Patch(recipe.size, config.spacing), many, seed)
+    with ExitStack() as stack:
+        made: Any = samples
+        if workers:
+            made = stack.enter_context(closing(data.Ahead(samples, workers)))
+        done = training.train(
+            network, batches(made), loss_of, plan, out,
+            device=devices.choose(device), resume=resume, config=network.describe(),
+        )  # fmt: skip
+    typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
+
+
+def continued(run: Path, held_out: list[str]) -> NodeNet:
+    """Return the network of a finished run, which must have held out the same patients."""
+    if json.loads((run / "run.json").read_text("utf-8"))["held_out"] != held_out:
+        raise typer.BadParameter(f"{run} held out other patients: its network has seen these.")
+    weights, config = training.read_weights(run / "model.safetensors")
+    network = build(config)
+    network.load_state_dict(weights)
+    return network
+
+
+if __name__ == "__main__":
+    typer.run(main)
