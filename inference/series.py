@@ -81,6 +81,7 @@ class Acquisition:
     """How a run of X-ray frames was taken, as far as its file tells; frames count from 0."""
 
     intensity: Literal["linear", "logarithmic", ""] = ""  # of the stored values to the X-rays
+    inverted: bool = False  # larger values mean less X-rays: vessels are bright
     subtracted: bool = False  # the stored frames are differences from a mask already
     mask_frames: tuple[int, ...] = ()
     mask_shift: tuple[float, float] = (0.0, 0.0)  # (y, x), px, of the mask

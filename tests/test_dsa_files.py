@@ -139,7 +139,32 @@ def test_intensity_angles_and_mask(
         PositionerPrimaryAngle="-30.5", PositionerSecondaryAngle="12",
     )  # fmt: skip
     taken = only(path).acquisition
-    assert taken == Acquisition(intensity, False, (1, 2), (0.5, -1.25), (-30.5, 12.0))
+    assert taken == Acquisition(
+        intensity, mask_frames=(1, 2), mask_shift=(0.5, -1.25), angles=(-30.5, 12.0)
+    )
+
+
+@pytest.mark.parametrize("said_of_them", ["LIN", "LOG"])
+@pytest.mark.parametrize(
+    ("sign", "shown", "inverted"),
+    [(1, 2, False), (-1, 2, True), (1, 1, True), (-1, 1, False), (None, 2, False)],
+)
+def test_the_sign_of_the_intensity_counts_for_stored_values(
+    tmp_path: Path, said_of_them: str, sign: int | None, shown: int, inverted: bool
+) -> None:
+    elements: dict[str, Any] = {"PhotometricInterpretation": f"MONOCHROME{shown}"}
+    if sign is not None:
+        elements["PixelIntensityRelationshipSign"] = sign
+    path = xa(
+        tmp_path / "xa.dcm", phantoms.run(), 12, FrameTime="40",
+        PixelIntensityRelationship=said_of_them, **elements,
+    )  # fmt: skip
+    source = only(path)
+    intensity = "linear" if said_of_them == "LIN" else "logarithmic"
+    assert source.acquisition == Acquisition(intensity, inverted)
+    target, new = written(source, tmp_path / "again")
+    assert only(target).acquisition == Acquisition(intensity, inverted)
+    np.testing.assert_array_equal(only(target).voxels, new["frames"])
 
 
 @pytest.mark.parametrize(

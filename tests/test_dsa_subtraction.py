@@ -16,6 +16,7 @@ from plugins.dsa_interpolation.registration import register
 from plugins.dsa_interpolation.subtraction import (
     Subtraction,
     Subtractor,
+    completed,
     peak,
     suggested,
     suggested_mask,
@@ -56,6 +57,19 @@ def test_stored_logarithms_are_not_logged_again() -> None:
     voxels = table[linear.astype(int)].astype(np.uint16)
     run = Subtractor(voxels, Acquisition(intensity="logarithmic"), Subtraction())
     np.testing.assert_allclose(run.frame(1), -ABSORBED[1], atol=0.004)
+
+
+@pytest.mark.parametrize("intensity", ["linear", "logarithmic"])
+def test_values_that_fall_with_the_x_rays_are_turned_round(intensity: str) -> None:
+    linear = np.rint(4095 * np.exp(-ANATOMY - ABSORBED)).astype(int)
+    table = np.rint(4095 * np.log(np.maximum(np.arange(4096), 1)) / np.log(4095)).astype(int)
+    risen = linear if intensity == "linear" else table[linear]
+    risen[:, :2] = 0  # behind a collimator, which shows how many bits there are
+    voxels = (4095 - risen).astype(np.uint16)
+    acquisition = Acquisition(intensity, inverted=True)
+    run = Subtractor(voxels, acquisition, suggested(voxels, acquisition))
+    assert run.settings.mask == (0,)
+    np.testing.assert_allclose(run.frame(1), -ABSORBED[1], atol=0.006)
 
 
 def test_zero_pixels_stay_finite() -> None:
@@ -173,6 +187,35 @@ def test_a_mask_named_by_the_file_is_used() -> None:
     assert (start.mask, start.shift, start.on) == ((1,), (0.25, -1.0), True)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_shift_named_by_the_file_is_taken_as_it_fits(sign: int) -> None:
+    motions = (shifted(0, 0), *(shifted(0.8, -1.6) for _ in range(4)))
+    voxels = angiogram(np.linspace(0, 1500, 5), motions, photons=4000).frames
+    acquisition = Acquisition("linear", mask_frames=(0,), mask_shift=(sign * 0.8, -sign * 1.6))
+    start = suggested(voxels, acquisition)
+    assert start.shift == pytest.approx((0.8, -1.6))  # the mask moves down and to the left
+    shown = Subtractor(voxels, acquisition, start)
+    unmoved = shown.changed(replace(start, shift=(0.0, 0.0)))
+    inner = np.s_[16:-16, 16:-16]
+    assert shown.frame(1)[inner].std() < 0.7 * unmoved.frame(1)[inner].std()
+
+
+def test_a_subtracted_run_shows_that_it_is() -> None:
+    run = angiogram(np.linspace(0, 4000, 16), photons=8000)
+    assert completed(run.frames, None) is None
+    density = Subtractor(run.frames, None, suggested(run.frames, None)).stack()
+    for pictures in (2048 + 1000 * density, 128 - 100 * density):  # vessels dark, vessels bright
+        voxels = np.clip(np.rint(pictures), 0, 4095).astype(np.uint16)
+        known = completed(voxels, None)
+        assert known == Acquisition(subtracted=True)
+        shown = Subtractor(voxels, known, suggested(voxels, known))
+        assert not shown.settings.on
+        vessel = run.contrast[10] > 0.5 * run.contrast[10].max()
+        assert shown.density(10)[vessel].mean() < 0
+        said = Acquisition("linear")
+        assert completed(voxels, said) is said
+
+
 @pytest.mark.parametrize("photons", [400.0, 4000.0])
 def test_registration_finds_the_shift_through_vessels_and_noise(photons: float) -> None:
     rng = np.random.default_rng(1)
@@ -268,6 +311,7 @@ def test_real_runs_show_their_vessels(shared_data: Path) -> None:
         voxels = np.stack([np.array(Image.open(file)) for file in files])
         run = Subtractor(voxels, None, suggested(voxels, None))
         assert max(run.settings.mask) < first
+        assert completed(voxels, None) is None
         full, empty = run.frame(len(voxels) // 2), run.frame(max(run.settings.mask))
         inner = np.s_[40:-40, 40:-40]
         assert np.percentile(full[inner], 1) < -0.15

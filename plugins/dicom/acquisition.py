@@ -31,8 +31,10 @@ def acquisition(header: Dataset, count: int) -> Acquisition | None:
     if not is_x_ray(header):
         return None
     masks, shift = _mask(header, count)
+    intensity, inverted = _intensity(header)
     return Acquisition(
-        intensity=_intensity(header),
+        intensity=intensity,
+        inverted=inverted,
         subtracted=_is_subtracted(header),
         mask_frames=masks,
         mask_shift=shift,
@@ -58,14 +60,18 @@ def biplane(header: Dataset) -> Side:
     return found[0] if len(found) == 1 else ""
 
 
-def _intensity(header: Dataset) -> Intensity:
-    """How the shown values depend on the X-rays; nothing is known where vessels come out bright."""
+def _intensity(header: Dataset) -> tuple[Intensity, bool]:
+    """How the values depend on the X-rays, and whether larger ones mean less of them.
+
+    By PS3.3 C.8.11.3.1.2: sign -1 is said of stored values; those of MONOCHROME1 are turned round
+    when they are read. Classic XA has no sign: there more X-rays are larger values.
+    """
     properties = group(header, "FramePixelDataPropertiesSequence") or header
     relationship = text(properties, "PixelIntensityRelationship").upper()
-    rises = number(properties, "PixelIntensityRelationshipSign", 1) >= 0
-    if rises == (text(header, "PhotometricInterpretation") == "MONOCHROME1"):
-        return ""
-    return INTENSITIES.get(relationship, "")
+    falls = number(properties, "PixelIntensityRelationshipSign", 1) < 0
+    turned = text(header, "PhotometricInterpretation") == "MONOCHROME1"
+    known = INTENSITIES.get(relationship, "")
+    return known, bool(known) and falls != turned
 
 
 def _is_subtracted(header: Dataset) -> bool:

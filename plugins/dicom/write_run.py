@@ -105,6 +105,8 @@ def _acquisition(dataset: Dataset, series: Series, synthetic: Sequence[bool]) ->
     if taken is None:
         return
     dataset.PixelIntensityRelationship = RELATIONSHIPS[taken.intensity]
+    if taken.intensity:
+        dataset.PixelIntensityRelationshipSign = -1 if taken.inverted else 1
     if taken.angles is not None:
         dataset.PositionerPrimaryAngle, dataset.PositionerSecondaryAngle = (
             f"{angle:.8g}" for angle in taken.angles

@@ -105,6 +105,6 @@ def _as_subtracted(series: Series, window: Window) -> Series:
     low, high = stored_density(ends).astype(float).tolist()
     return replace(
         series,
-        acquisition=replace(taken, intensity="logarithmic", subtracted=True),
+        acquisition=replace(taken, intensity="logarithmic", inverted=False, subtracted=True),
         window=((low + high) / 2, high - low),
     )

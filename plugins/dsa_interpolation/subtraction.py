@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from inference.series import Acquisition
 from plugins.dsa_interpolation.warping import moved
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inference.series import Acquisition, Array
+    from inference.series import Array
 
     Picture = NDArray[np.float32]
 
@@ -39,6 +40,9 @@ FRAMES_LOOKED_AT = 50
 ARRIVED = 0.1
 """Share of the fullest frame's vessels from which the bolus is there."""
 MASK_FRAMES = 3
+FLAT = 0.2
+"""What lasts spans less than this share of a subtracted run's range, and more of any other run's:
+subtracted real and simulated runs had 0.1 to 0.46, runs with their anatomy 0.28 to 0.89."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +60,29 @@ class Subtraction:
     smoothing: float = 0.0  # 0 to 1: weight of the past in recursive averaging
 
 
+def completed(voxels: Array, acquisition: Acquisition | None) -> Acquisition | None:
+    """What is known of a run: whether it is subtracted shows in it, if nothing is said of it."""
+    known = acquisition or Acquisition()
+    told = known.subtracted or known.intensity or known.mask_frames
+    return acquisition if told or not looks_subtracted(voxels) else replace(known, subtracted=True)
+
+
+def looks_subtracted(voxels: Array) -> bool:
+    """Whether what stays the same throughout a run is flat beside what comes and goes."""
+    some = np.stack([_small(frame) for frame in voxels[:: max(1, len(voxels) // 9)]])
+    low, high = np.percentile(np.median(some, axis=0), (5, 95))
+    least, most = np.percentile(some, (0.1, 99.9))
+    return bool(high - low < FLAT * (most - least))
+
+
 def suggested(voxels: Array, acquisition: Acquisition | None) -> Subtraction:
     """Where to begin: the file's own mask if it names one, else the frames before the bolus."""
     if acquisition is None:
         return Subtraction(mask=suggested_mask(voxels))
     named = tuple(frame for frame in acquisition.mask_frames if frame < len(voxels))
-    return Subtraction(
-        on=not acquisition.subtracted,
-        mask=named or suggested_mask(voxels),
-        shift=acquisition.mask_shift,
-    )
+    mask = named or suggested_mask(voxels, acquisition.inverted)
+    shift = _as_meant(acquisition, Subtractor(voxels, acquisition, Subtraction(mask=mask)))
+    return Subtraction(on=not acquisition.subtracted, mask=mask, shift=shift)
 
 
 class Subtractor:
@@ -85,7 +102,7 @@ class Subtractor:
     def changed(self, settings: Subtraction) -> Subtractor:
         """The same run under other settings; what they do not touch is not computed again."""
         other = Subtractor(self.voxels, self.acquisition, settings)
-        kept = ["_scale", "_background"]
+        kept = ["_scale", "_largest", "_background"]
         if settings.mask == self.settings.mask:
             kept += ["mask", "_mean_anatomy"]
             if settings.fields is self.settings.fields:
@@ -133,6 +150,8 @@ class Subtractor:
         """Natural-log intensity of stored values."""
         if self._scale:
             return np.multiply(stored, self._scale, dtype=np.float32)
+        if self.acquisition is not None and self.acquisition.inverted:
+            stored = np.subtract(self._largest, stored, dtype=np.float32)
         result = np.maximum(stored, DARKEST, dtype=np.float32)
         return np.log(result, out=result)
 
@@ -192,17 +211,19 @@ class Subtractor:
 
     @cached_property
     def _scale(self) -> float:
-        """Natural-log density of one step of a logarithmic run, 0 for a linear one.
+        """Natural-log intensity of one step of a logarithmic run, 0 for a linear one.
 
         Files do not tell the scale: taken as a table that maps all of n bits onto all of n bits.
         """
         known = self.acquisition
         if known is None or not (known.subtracted or known.intensity == "logarithmic"):
             return 0.0
-        some = self.voxels[:: max(1, len(self) // 8), ::4, ::4]
-        bits = max(8, ceil(log(float(some.max()) - min(0.0, float(some.min())) + 1, 2)))
-        largest = float(2**bits - 1)
-        return log(largest) / largest
+        step = log(self._largest) / self._largest
+        return -step if known.inverted else step
+
+    @cached_property
+    def _largest(self) -> float:
+        return _largest(self.voxels)
 
     @cached_property
     def _background(self) -> tuple[float, float]:
@@ -236,13 +257,15 @@ def peak(
     return result
 
 
-def suggested_mask(voxels: Array) -> tuple[int, ...]:
+def suggested_mask(voxels: Array, inverted: bool = False) -> tuple[int, ...]:
     """Up to 3 frames just before the bolus comes; where it is there from the start, the emptiest.
 
-    Thin dark structures, which patient motion moves but does not make, tell the bolus.
+    Thin dark structures (bright ones of an inverted run), which patient motion moves but does not
+    make, tell the bolus.
     """
     step = -(-len(voxels) // FRAMES_LOOKED_AT)
-    amount = np.array([_thin_and_dark(frame) for frame in voxels[::step]])
+    top = _largest(voxels) if inverted else None
+    amount = np.array([_thin_and_dark(frame, top) for frame in voxels[::step]])
     least, most = float(amount.min()), float(amount.max())
     arrival = int((amount > least + ARRIVED * (most - least)).argmax())
     last = step * (arrival - 1 if arrival else int(amount.argmin()))
@@ -260,14 +283,51 @@ def reduced(picture: Array, factor: int) -> Picture:
     return means
 
 
-def _thin_and_dark(frame: Array) -> float:
+def _largest(voxels: Array) -> float:
+    """Value that a run's bits can hold."""
+    some = voxels[:: max(1, len(voxels) // 8), ::4, ::4]
+    bits = max(8, ceil(log(float(some.max()) - min(0.0, float(some.min())) + 1, 2)))
+    return float(2**bits - 1)
+
+
+def _thin_and_dark(frame: Array, top: float | None) -> float:
     """How much of a frame is vessel-like: the upper tail of the log black top-hat."""
-    picture = np.log(np.maximum(reduced(frame, max(1, max(frame.shape) // LOOKED_AT)), DARKEST))
+    picture = reduced(frame, max(1, max(frame.shape) // LOOKED_AT))
+    picture = np.log(np.maximum(picture if top is None else top - picture, DARKEST))
     hat = ndimage.black_tophat(ndimage.gaussian_filter(picture, 1), (VESSEL_WIDTH, VESSEL_WIDTH))
-    margin = LOOKED_AT // 16  # where collimators end
-    inner = hat[margin:-margin, margin:-margin]
-    values = np.sort(inner if inner.size else hat, axis=None)
+    values = np.sort(_inner(hat), axis=None)
     return float(values[-len(values) // 20 :].mean())
+
+
+def _small(frame: Array) -> Picture:
+    """At the size looked at, without the rim."""
+    return _inner(reduced(frame, max(1, max(frame.shape) // LOOKED_AT)))
+
+
+def _inner(picture: Picture) -> Picture:
+    """Without where collimators end."""
+    margin = LOOKED_AT // 16
+    inner = picture[margin:-margin, margin:-margin]
+    return inner if inner.size else picture
+
+
+def _as_meant(acquisition: Acquisition, run: Subtractor) -> tuple[float, float]:
+    """The shift (y, x) of the mask that the file names, or its opposite if that fits better.
+
+    The standard says of Mask Sub-pixel Shift (PS3.3 C.7.6.10) that it is applied to the mask,
+    along rows' and columns' spacing; that all devices mean down and right by plus is not certain.
+    """
+    down, right = acquisition.mask_shift
+    if not (down or right):
+        return acquisition.mask_shift
+    some = range(0, len(run), max(1, len(run) // 4))
+
+    def left(shift: tuple[float, float]) -> float:
+        moved_run = run.changed(replace(run.settings, shift=shift))
+        pictures = [_inner(moved_run.density(index)) for index in some]
+        return sum(float(np.abs(picture - np.median(picture)).mean()) for picture in pictures)
+
+    return min((down, right), (-down, -right), key=left)
 
 
 @lru_cache(maxsize=2)

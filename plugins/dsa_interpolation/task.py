@@ -15,7 +15,7 @@ from plugins.dsa_interpolation.prepare import DOUBTED, MOST, Gap, Scale, Trust, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from inference.series import Array, Series
+    from inference.series import Acquisition, Array, Series
     from inference.worker import JobContext
     from plugins.dsa_interpolation.predict import Made
 
@@ -131,8 +131,8 @@ def _request(
     run = series.canonical()[taken]
     if series.rgb:
         run = np.asarray(np.rint(run.mean(-1)), run.dtype)
-    if settings["source"] == "subtracted" and not _is_subtracted(series):
-        run = subtracted(run, series)
+    if settings["source"] == "subtracted":
+        run = subtracted(run, series.acquisition)
     times = series.frame_times
     return {"run": run}, {
         "times": None if times is None else [times[i] for i in taken],
@@ -158,21 +158,19 @@ def wanted_times(text: str) -> list[float]:
         ) from error
 
 
-def subtracted(run: Array, series: Series) -> Array:
-    """The run without its mask's anatomy, as 16 bit."""
-    from plugins.dsa_interpolation.subtraction import Subtractor, suggested
+def subtracted(run: Array, acquisition: Acquisition | None) -> Array:
+    """The run without its mask's anatomy, as 16 bit; one that is subtracted as it is."""
+    from plugins.dsa_interpolation.subtraction import Subtractor, completed, suggested
 
-    subtractor = Subtractor(run, series.acquisition, suggested(run, series.acquisition))
-    return stored_density(subtractor.stack())
+    known = completed(run, acquisition)
+    if known is not None and known.subtracted:
+        return run
+    return stored_density(Subtractor(run, known, suggested(run, known)).stack())
 
 
 def stored_density(density: Array) -> Array:
     """Log densities as 16 bit: 32768 + 16384 a unit."""
     return np.asarray(np.clip(np.rint(32768 + 16384 * density), 0, 65535), np.uint16)
-
-
-def _is_subtracted(series: Series) -> bool:
-    return series.acquisition is not None and series.acquisition.subtracted
 
 
 def _estimate_bytes(series: Series, settings: Mapping[str, Any]) -> int:

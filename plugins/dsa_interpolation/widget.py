@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from gui.document import Document
     from gui.session import Session
+    from plugins.dsa_interpolation.regions import Region
 
 
 class DsaWidget(QWidget):
@@ -75,11 +76,19 @@ class DsaWidget(QWidget):
     def _begin(self, document: Document) -> DsaWork:
         """Look at a grey run in the background, and have it copied for the worker."""
         work = DsaWork(document, self._session.views.display_for(document))
+        work.regions = self._regions_of_source(document)
         self._works[document] = work
         if not document.series.rgb:
             work.shared = self._session.jobs.share(document.image)
             self._background.run(partial(prepare, document.series), work.accept)
         return work
+
+    def _regions_of_source(self, document: Document) -> tuple[Region, ...]:
+        """Those drawn on the run from which this one was made by adding frames."""
+        made = any(document.series.synthetic or ())
+        source = document.series.paths if made else ()
+        works = (w for w in self._works.values() if w.document.series.paths == source)
+        return next((work.regions for work in works if work.regions), ())
 
     def _links(self) -> Iterator[tuple[SignalInstance, Callable[..., object]]]:
         if self.work is None:

@@ -131,7 +131,7 @@ class MapsPage(Page):
             failed=partial(self._failed, work),
             title="Peak opacity" if peak else "Maps of flow",
             settings=work.settings,
-            acquisition=series.acquisition,
+            acquisition=work.acquisition,
             **times,
         )
         self.running.begin(work, job)

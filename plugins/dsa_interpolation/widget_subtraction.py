@@ -67,9 +67,10 @@ class SubtractionPage(Page):
             return "This run is in colour: it can be played and interpolated, not subtracted."
         if work.subtractor is None:
             return "Looking for the frames before the bolus…"
-        taken = work.document.series.acquisition
-        if taken is not None and taken.subtracted and not work.settings.on:
-            return "This run was stored subtracted. You can subtract all the same."
+        if work.acquisition is not None and work.acquisition.subtracted and not work.settings.on:
+            told = work.document.series.acquisition is work.acquisition
+            how = "was stored subtracted" if told else "looks subtracted already"
+            return f"This run {how}. You can subtract all the same."
         return ""
 
     def _subtract(self, wanted: bool) -> None:
@@ -191,7 +192,7 @@ class ShiftPart(Page):
             failed=self.session.notices.failed,
             title="Aligning the mask",
             mask=work.settings.mask,
-            acquisition=work.document.series.acquisition,
+            acquisition=work.acquisition,
             piecewise=self.kind.currentData(),
         )
         self.running.begin(work, job)

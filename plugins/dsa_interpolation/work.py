@@ -12,12 +12,12 @@ from psygnal import Signal
 from gui.display import first_window
 from gui.history import Step
 from plugins.dsa_interpolation.regions import next_region
-from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, suggested
+from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, completed, suggested
 
 if TYPE_CHECKING:
     from gui.display import Display, Legend, Picture, Window
     from gui.document import Document
-    from inference.series import Array, Series
+    from inference.series import Acquisition, Array, Series
     from inference.shared import SharedArray
     from plugins.dsa_interpolation.following import Followed, Known
     from plugins.dsa_interpolation.maps import Maps
@@ -62,8 +62,9 @@ class Prepared:
 
 def prepare(series: Series) -> Prepared:
     """Find the mask and the grey levels; takes a second for a long run."""
-    start = suggested(series.voxels, series.acquisition)
-    subtractor = Subtractor(series.voxels, series.acquisition, replace(start, on=True))
+    known = completed(series.voxels, series.acquisition)
+    start = suggested(series.voxels, known)
+    subtractor = Subtractor(series.voxels, known, replace(start, on=True))
     window = subtractor.window()
     return Prepared(subtractor.changed(replace(start, on=False)), window)
 
@@ -87,6 +88,11 @@ class DsaWork:
         self.peak: Array | None = None
         self.map_key = FRAMES
         self.map: Picture | None = None  # shown in place of the frames
+
+    @property
+    def acquisition(self) -> Acquisition | None:
+        """What the file tells of how the run was taken, and what a look at the run has added."""
+        return self.subtractor.acquisition if self.subtractor else self.document.series.acquisition
 
     @property
     def settings(self) -> Subtraction:
