@@ -25,6 +25,9 @@ SIGMA = 2.0
 AREA = 0.5
 """What a box and a lasso enclose is marked so strongly: they say less of a pixel than a click."""
 
+BESIDE = 0.5
+"""The neighbouring slice's mask is marked so strongly: it says where to look, not what is there."""
+
 ALIKE = 0.2
 """Deviation of the grey values that count as alike; the image spans -1 to 1."""
 
@@ -32,16 +35,22 @@ MOST = 8
 """So many places of a scribble are compared with the image."""
 
 
-def encode(image: Plane, prompts: Sequence[Prompt], previous: NDArray[np.uint8] | None) -> Plane:
+def encode(
+    image: Plane,
+    prompts: Sequence[Prompt],
+    previous: NDArray[np.uint8] | None,
+    strength: float = 1.0,
+) -> Plane:
     """Return (5, down, right): positive, negative, previous mask, like positive, like negative.
 
-    `image` is the crop (2, down, right) as `prepare.normalise` leaves it. The last two maps say how
+    `image` is the crop (2, down, right) as `prepare.normalise` leaves it; `strength` is 1 for a
+    mask of this slice and `BESIDE` for one of the slice beside it. The last two maps say how
     much the grey values resemble those under the nearest clicks in brightness: they need no
     training, and hold for structures and scanners that were never seen.
     """
     shape = (image.shape[1], image.shape[2])
     sides = [[p for p in prompts if p.positive is positive] for positive in (True, False)]
-    before = np.zeros(shape, np.float32) if previous is None else (previous > 0)
+    before = np.zeros(shape, np.float32) if previous is None else strength * (previous > 0)
     maps = [drawn(shape, side) for side in sides]
     smooth = np.stack([cv2.blur(view, (3, 3)) for view in image])
     return np.stack([*maps, before, *(alike(smooth, side) for side in sides)]).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from plugins.click_segmentation.encoding import BESIDE
 from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.prepare import as_grey
 from plugins.click_segmentation.zoom import fitted, middle
@@ -38,7 +39,10 @@ OVERLAP = 0.2
 """So much of the smaller of two neighbouring masks lies on the other."""
 
 STRANGE = 3.0
-"""Deviations of the grey values in the slice before that the mean may differ."""
+"""Deviations of the grey values in the slice before that their median may differ."""
+
+FLAT = 0.02
+"""No deviation is taken to be less than this part of the slice's range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,10 @@ def follow(
         yield step
         if step.end:
             return
-        mask, known = step.mask, _greys(image, step.mask)
+        mask, before_now = step.mask, known
+        known = _greys(image, mask)
+        if before_now is not None:
+            known = known[0], min(known[1], before_now[1])
 
 
 def _next(
@@ -81,14 +88,14 @@ def _next(
     said: Sequence[Prompt],
     known: tuple[float, float] | None,
 ) -> Step:
-    derived = [*said] if any(prompt.positive for prompt in said) else [middle(mask), *said]
+    derived = said if any(prompt.positive for prompt in said) else [middle(mask), *said]
     crop = fitted(mask, derived, spacing, outliner.size)
-    found = outliner.seen(image, crop, derived, mask.astype(np.uint8))
+    found = outliner.seen(image, crop, derived, mask.astype(np.uint8), BESIDE)
     inside = np.zeros(mask.shape, bool)
     inside[crop.box.slices] = found.mask[crop.box.slices]
-    if said:
-        return Step(obeyed(inside, derived), found.score, "")
     result = _connected(inside, mask)
+    if said:
+        return Step(obeyed(inside, said, result), found.score, "")
     return Step(result, found.score, _end(result, mask, found.score, _greys(image, result), known))
 
 
@@ -125,6 +132,12 @@ def _end(
 
 
 def _greys(image: Array, mask: Mask) -> tuple[float, float]:
-    """Mean and deviation inside a mask."""
-    values = as_grey(image)[mask]
-    return (float(values.mean()), float(values.std()) + 1e-6) if values.size else (0.0, 0.0)
+    """Median and robust deviation inside a mask, which the surroundings do not move at once."""
+    grey = as_grey(image)
+    values = grey[mask]
+    if not values.size:
+        return 0.0, np.inf
+    middle = float(np.median(values))
+    low, high = np.percentile(grey[::4, ::4], (1, 99))
+    deviation = 1.48 * float(np.median(np.abs(values - middle)))
+    return middle, max(deviation, FLAT * float(high - low))

@@ -16,7 +16,7 @@ import torch  # noqa: TID253  training only
 from torch.nn import functional as F  # noqa: N812, TID253
 
 from plugins.click_segmentation import teaching
-from plugins.click_segmentation.encoding import encode
+from plugins.click_segmentation.encoding import BESIDE, encode
 from plugins.click_segmentation.zoom import middle
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 CORRECTIONS = 6
 TAKEN = 0.9  # a batch's corrections each take place in so many of its samples
-EDITED, FOLLOWED = 0.12, 0.18  # conversations that begin with a mask
+EDITED, FOLLOWED = 0.12, 0.25  # conversations that begin with a mask
+ENDED = 0.12  # of those that follow, where nothing of the object is left
 FORGOTTEN = 0.15  # the previous outline is left out
 EDGE, EDGE_WEIGHT = 5, 3.0  # px round the outline count 1 + weight times
 
@@ -44,11 +45,17 @@ class Conversation:
     target: Mask
     prompts: list[Prompt]
     previous: Mask | None = None
+    strength: float = 1.0  # of the previous mask, see encoding
 
     def correct(self, found: Mask, rng: np.random.Generator) -> None:
         """Take the outline that was found and say what is wrong with it."""
         self.prompts += teaching.correction(self.target, found, rng)
         self.previous = None if rng.random() < FORGOTTEN else found
+        self.strength = 1.0
+
+    def maps(self) -> NDArray[np.float32]:
+        """What the network is told."""
+        return encode(self.image, self.prompts, self.previous, self.strength)
 
 
 def begin(
@@ -56,21 +63,33 @@ def begin(
 ) -> Conversation:
     """A conversation with its first prompts."""
     choice = rng.random()
-    if choice < FOLLOWED and neighbour.any() and (target.any() or rng.random() < 0.5):
-        said = [middle(neighbour)] if rng.random() < 0.6 else []
-        return Conversation(image, target, said, neighbour)
+    if choice < FOLLOWED and neighbour.any():
+        return _followed(image, target, neighbour, rng)
     if choice < FOLLOWED + EDITED and target.any():
         mask = teaching.spoiled(target, neighbour, rng)
         return Conversation(image, target, teaching.correction(target, mask, rng), mask)
     return Conversation(image, target, teaching.first(target, rng))
 
 
+def _followed(
+    image: NDArray[np.float32], target: Mask, neighbour: Mask, rng: np.random.Generator
+) -> Conversation:
+    """The neighbour's mask, sometimes with a click in its middle; the object may have ended."""
+    mask = teaching.drifted(neighbour, rng)
+    if rng.random() < ENDED:  # what the mask shows is somewhere else, so nothing of it is here
+        half = tuple(n // 2 for n in mask.shape)
+        mask, target = np.roll(mask, half, (0, 1)), np.zeros_like(target)
+    said = [middle(mask)] if rng.random() < 0.8 and mask.any() else []
+    return Conversation(image, target, said, mask, BESIDE)
+
+
 def loss_of(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Mean loss of the first and the last outline."""
     rng = np.random.default_rng(int(torch.randint(2**31, (1,))))
-    image, target = batch["image"], batch["target"]
+    image = batch["image"]
     arrays = (batch[name].cpu().numpy() for name in ("image", "target", "neighbour"))
     talks = [begin(*sample, rng=rng) for sample in zip(*arrays, strict=True)]
+    target = torch.from_numpy(np.stack([talk.target for talk in talks])).to(image.device)
     encoded = model.encode(image)  # type: ignore[operator]
     kept = _detached(encoded)
     logits = model.decode(encoded, _maps(talks, image))  # type: ignore[operator]
@@ -107,7 +126,7 @@ def _correct(talks: Sequence[Conversation], logits: Tensor, rng: np.random.Gener
 
 
 def _maps(talks: Sequence[Conversation], like: Tensor) -> Tensor:
-    maps = np.stack([encode(talk.image, talk.prompts, talk.previous) for talk in talks])
+    maps = np.stack([talk.maps() for talk in talks])
     return torch.from_numpy(maps).to(like.device)
 
 

@@ -149,7 +149,12 @@ class Outliner:
         return crop_of(changed.grown(margin, shape), spacing, self.size)
 
     def seen(
-        self, image: Image, crop: Crop, prompts: Sequence[Prompt], previous: Image | None
+        self,
+        image: Image,
+        crop: Crop,
+        prompts: Sequence[Prompt],
+        previous: Image | None,
+        strength: float = 1.0,
     ) -> Outline:
         """What the network finds in a crop; the previous mask around it."""
         view, encoded = self._encoded(image, crop)
@@ -158,7 +163,7 @@ class Outliner:
             for prompt in prompts
         ]
         before = None if previous is None else (crop.take(previous) > 0.5).astype(np.uint8)
-        maps = self._tensor(encode(view, inner, before))
+        maps = self._tensor(encode(view, inner, before, strength))
         with torch.inference_mode():
             logits = self.network.decode(encoded, maps)[0, 0].float()
         probability = torch.sigmoid(logits).cpu().numpy()

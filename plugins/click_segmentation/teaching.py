@@ -38,6 +38,17 @@ def correction(target: Mask, found: Mask, rng: Rng) -> list[Prompt]:
     return [] if not wrong.any() else [_drawn(wrong, CORRECTING, positive, rng)]
 
 
+def drifted(neighbour: Mask, rng: Rng) -> Mask:
+    """A neighbouring slice's mask, half of the time moved and resized as by a thicker slice."""
+    if rng.random() < 0.5 or not neighbour.any():
+        return neighbour
+    down, right = np.argwhere(neighbour).mean(0)
+    turn = cv2.getRotationMatrix2D((float(right), float(down)), 0, float(rng.uniform(0.75, 1.35)))
+    turn[:, 2] += rng.normal(0, 0.06 * np.sqrt(neighbour.sum()), 2)
+    size = neighbour.shape[::-1]
+    return np.asarray(cv2.warpAffine(neighbour, turn, size, flags=cv2.INTER_NEAREST), np.uint8)
+
+
 def spoiled(target: Mask, neighbour: Mask, rng: Rng) -> Mask:
     """A mask such as a user takes up to correct: too small or large, cut, shifted or joined."""
     mask = target.copy()
