@@ -1,0 +1,337 @@
+"""An object followed from slice to slice: both directions at once, live, one step of the history.
+
+The worker gets a few slices at a time and answers slice by slice. What the user draws meanwhile
+ends it; what has landed stays.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from psygnal import Signal
+
+from gui.voxel_edit import VoxelEdit
+from inference.box import Box
+from inference.errors import UserError
+from plugins.click_segmentation.lanes import Landed, Lane, Run, interpolated
+from plugins.click_segmentation.stretches import (
+    Fixed,
+    Track,
+    across,
+    anchors,
+    content,
+    empty_ends,
+    plan,
+    plane_of,
+    said_of,
+    stands,
+    with_index,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from gui.background import Background
+    from gui.document import Document
+    from gui.jobs import Jobs
+    from inference.client import Job
+    from plugins.click_segmentation.stretches import Stretch
+
+    Mask = NDArray[np.bool_]
+
+FOLLOW = "plugins.click_segmentation.task:follow"
+TITLE = "Follow through slices"
+
+
+class Following:
+    """Follows one object at a time; knows of every document what it made and what was corrected."""
+
+    changed = Signal()  # begun, a slice landed, over
+    finished = Signal(str)  # a sentence on how it went
+    failed = Signal(object)  # the error; what has landed stays
+
+    def __init__(self, jobs: Jobs, background: Background, entry: str = FOLLOW) -> None:
+        self._jobs, self._background, self._entry = jobs, background, entry
+        self._tracks: WeakKeyDictionary[Document, dict[int, Track]] = WeakKeyDictionary()
+        self.run: Run | None = None
+        self._ours = False  # the labels change by what lands
+        jobs.job_finished.connect(self._job_finished)
+
+    @property
+    def landing(self) -> bool:
+        """Whether the labels change by what a run found, and by nobody else."""
+        return self._ours
+
+    # --- what the user does ------------------------------------------------------------------
+
+    def start(
+        self,
+        document: Document,
+        object_id: int,
+        axis: int,
+        span: tuple[int, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Follow an object along an axis from its hand-made slices; `span`: only round these."""
+        self.cancel()
+        track = self._track(document, object_id, axis)
+        step = Landed(document, f"{TITLE}: {document.objects[object_id].name}")
+        run = self.run = Run(document, object_id, track, step, span, settings or {})
+        document.labels_changed.connect(self._edited)
+        document.history_changed.connect(self._flush)
+        labels = document.labels
+
+        def survey() -> list[Stretch]:
+            hand_made = anchors(labels, object_id, track)
+            ends = empty_ends(labels, object_id, track)
+            return plan(hand_made, ends, labels.shape[axis], span)
+
+        self._background.run(survey, partial(self._begin, run))
+        self.changed.emit()
+
+    def cancel(self, why: str = "") -> None:
+        """Follow no further; what has landed stays."""
+        run = self.run
+        if run is None:
+            return
+        self.run = None
+        run.document.labels_changed.disconnect(self._edited)
+        run.document.history_changed.disconnect(self._flush)
+        for lane in run.lanes:
+            if lane.job is not None and not lane.over:
+                lane.job.cancel()
+        self.changed.emit()
+        if why:
+            self.finished.emit(why)
+
+    def forget_ends(self, document: Document, object_id: int, axis: int) -> None:
+        """What was emptied may be found again, as the user asks for all anew."""
+        self._track(document, object_id, axis).erased.clear()
+
+    def corrected(
+        self, document: Document, object_id: int, boxes: Sequence[Box]
+    ) -> tuple[int, int] | None:
+        """Between which slices to redo after edits; None if the object is not followed."""
+        track = self._tracks.get(document, {}).get(object_id)
+        if track is None:
+            return None
+        found = (self._correct(document, object_id, track, box) for box in boxes)
+        spans = [span for span in found if span is not None]
+        if not spans:
+            return None
+        if track.interrupted is not None:
+            spans.append(track.interrupted)
+        return min(low for low, _ in spans), max(high for _, high in spans)
+
+    def axis_of(self, document: Document, object_id: int) -> int | None:
+        """Along which axis an object was followed."""
+        track = self._tracks.get(document, {}).get(object_id)
+        return track.axis if track else None
+
+    def _track(self, document: Document, object_id: int, axis: int) -> Track:
+        tracks = self._tracks.setdefault(document, {})
+        if object_id not in tracks or tracks[object_id].axis != axis:
+            tracks[object_id] = Track(axis)
+        return tracks[object_id]
+
+    def _correct(
+        self, document: Document, object_id: int, track: Track, box: Box
+    ) -> tuple[int, int] | None:
+        plane = plane_of(box, track.axis)
+        if plane is None:
+            return None  # a whole object was worked on: all of it is hand-made now
+        labels, (axis, index) = document.labels, plane
+        if axis == track.axis:
+            if not (across(labels, axis, index) == object_id).any():
+                track.erased.add(index)
+            return index - 1, index + 1
+        track.fixed.append(Fixed(box, content(labels[box.slices] == object_id)))
+        low, high = box.start[track.axis], box.stop[track.axis] - 1
+        for touched in range(low, high + 1):
+            if touched in track.made:
+                track.note(touched, across(labels, track.axis, touched) == object_id)
+        return low - 1, high + 1
+
+    # --- a run -------------------------------------------------------------------------------
+
+    def _begin(self, run: Run, stretches: list[Stretch]) -> None:
+        if run is not self.run:
+            return
+        run.lanes = [Lane(stretch, stretch.seed) for stretch in stretches]
+        if not run.lanes:
+            self.cancel("There is nothing to follow: outline the object in a slice first.")
+            return
+        for lane in run.lanes:
+            if run is self.run:
+                self._ask(run, lane)
+
+    def _ask(self, run: Run, lane: Lane) -> None:
+        try:
+            lane.job = self._submit(run, lane)
+        except UserError as error:
+            self._fail(run, error)
+
+    def _submit(self, run: Run, lane: Lane) -> Job:
+        """Ask for the next few slices of a lane; UserError for want of shared memory."""
+        document, axis, indices = run.document, run.track.axis, lane.left
+        image = np.moveaxis(document.image, axis, 0)
+        spacing = [step for place, step in enumerate(document.scale) if place != axis]
+        mask = across(document.labels, axis, lane.at) == run.object_id
+        name = document.objects[run.object_id].name
+        return self._jobs.submit(
+            self._entry,
+            {"slab": image[indices], "previous": mask.view(np.uint8), "before": image[lane.at]},
+            partial=lambda value: self._partial(run, lane, value),
+            done=lambda value: self._slab_done(run, lane, value),
+            failed=lambda error: self._fail(run, error),
+            title=f"Following {name}",
+            seed_index=lane.at,
+            direction=lane.stretch.direction,
+            spacing=spacing,
+            prompts=said_of(document.labels, run.object_id, run.track, indices),
+            **run.settings,
+        )
+
+    def _partial(self, run: Run, lane: Lane, value: dict[str, Any]) -> None:
+        if run is self.run:
+            run.waiting.append((lane, value))
+            self._flush()
+
+    def _flush(self) -> None:
+        """Let slices land, unless a stroke is being drawn."""
+        run = self.run
+        while run is not None and run is self.run and run.waiting:
+            if run.document.history.grouping or self._ours:
+                return
+            lane, value = run.waiting.pop(0)
+            self._land(run, lane, value)
+
+    def _land(self, run: Run, lane: Lane, value: dict[str, Any]) -> None:
+        item = run.document.objects.get(run.object_id)
+        if item is None or item.locked:
+            name = item.name if item else "The object"
+            return self.cancel(f"{name} is locked or gone, and was followed no further.")
+        index, labels = int(value["index"]), run.document.labels
+        plane = across(labels, run.track.axis, index)
+        mask = np.zeros(plane.shape, bool)
+        mask[Box(*map(tuple, value["box"])).slices] = value["mask"]
+        self._write(run, index, mask)
+        lane.at, run.slices = index, run.slices + 1
+        return self.changed.emit()
+
+    def _write(self, run: Run, index: int, mask: Mask) -> None:
+        """Make these the object's voxels in a slice, but for what others have or was fixed."""
+        document, axis = run.document, run.track.axis
+        plane, number = across(document.labels, axis, index), np.uint8(run.object_id)
+        ours = plane == number
+        values = np.where(ours & ~mask, np.uint8(0), plane)
+        values[mask & (plane == 0)] = number
+        for place in self._fixed_in(run, index):
+            values[place] = plane[place]
+        box = Box.of(values != plane)
+        if box is not None:
+            whole = with_index(box, axis, index)
+            lifted = np.expand_dims(values[box.slices], axis)
+            self._push(run, VoxelEdit.of(document.labels, whole, lifted, TITLE))
+        run.track.note(index, across(document.labels, axis, index) == number)
+
+    def _fixed_in(self, run: Run, index: int) -> list[tuple[slice, ...]]:
+        axis, labels = run.track.axis, run.document.labels
+        return [
+            tuple(part for place, part in enumerate(fixed.box.slices) if place != axis)
+            for fixed in run.track.fixed
+            if fixed.box.start[axis] <= index < fixed.box.stop[axis]
+            and stands(labels, run.object_id, fixed)
+        ]
+
+    def _push(self, run: Run, edit: VoxelEdit) -> None:
+        edit = edit.onto(run.document.labels, run.document.protected)
+        if edit.empty:
+            return
+        self._ours = True
+        try:
+            run.document.write(edit)
+            run.step.edits.append(edit)
+            if len(run.step.edits) == 1:
+                run.document.history.push(run.step)
+        finally:
+            self._ours = False
+
+    def _slab_done(self, run: Run, lane: Lane, value: Mapping[str, Any]) -> None:
+        if run is not self.run:
+            return
+        self._flush()
+        if value["stopped"] == "slab" and lane.left:
+            self._ask(run, lane)
+            return
+        lane.over = True
+        if not lane.stretch.closed:
+            self._clear_beyond(run, lane)
+        if all(other.over for other in run.lanes):
+            self._close_gaps(run)
+
+    def _clear_beyond(self, run: Run, lane: Lane) -> None:
+        """What an earlier run found where now is nothing any more."""
+        for index in range(
+            lane.at + lane.stretch.direction,
+            lane.stretch.last + lane.stretch.direction,
+            lane.stretch.direction,
+        ):
+            mask = across(run.document.labels, run.track.axis, index) == run.object_id
+            if not mask.any() or run.track.hand_made(index, mask):
+                return
+            self._write(run, index, np.zeros(mask.shape, bool))
+
+    def _close_gaps(self, run: Run) -> None:
+        """Interpolate where two lanes did not meet: the object is in the slices on both sides."""
+        ups = [lane for lane in run.lanes if lane.stretch.closed and lane.stretch.direction > 0]
+        downs = [lane for lane in run.lanes if lane.stretch.closed and lane.stretch.direction < 0]
+        gaps = [(up.at, down.at) for up in ups for down in downs
+                if down.stretch.last == up.stretch.last + 1 and down.at - up.at > 1]  # fmt: skip
+        labels, axis = run.document.labels, run.track.axis
+        spacing = [step for place, step in enumerate(run.document.scale) if place != axis]
+        ends = [[across(labels, axis, index) == run.object_id for index in gap] for gap in gaps]
+
+        def work() -> list[tuple[int, Mask]]:
+            return [
+                (low + 1 + place, mask)
+                for (low, high), (first, last) in zip(gaps, ends, strict=True)
+                for place, mask in enumerate(interpolated(first, last, high - low, spacing))
+            ]
+
+        self._background.run(work, partial(self._finish, run))
+
+    def _finish(self, run: Run, filled: list[tuple[int, Mask]]) -> None:
+        if run is not self.run:
+            return
+        for index, mask in filled:
+            self._write(run, index, mask)
+        run.track.interrupted = None
+        name, count = run.document.objects[run.object_id].name, run.slices + len(filled)
+        self.cancel(f"{name}: {count} slice{'s' if count != 1 else ''} followed.")
+
+    # --- what ends it early --------------------------------------------------------------------
+
+    def _edited(self, box: Box) -> None:
+        run = self.run
+        if run is not None and not self._ours:
+            places = [lane.stretch for lane in run.lanes if not lane.over]
+            reach = [end for stretch in places for end in (stretch.seed, stretch.last)]
+            run.track.interrupted = (min(reach), max(reach)) if reach else None
+            self.cancel("Following ended at your change; what was found so far is kept.")
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        if run is self.run:
+            self.cancel()
+            self.failed.emit(error)
+
+    def _job_finished(self, job: Job) -> None:
+        """Cancelled in the bar of jobs, nothing else is called back."""
+        run = self.run
+        if run is not None and job.withdrawn and any(lane.job is job for lane in run.lanes):
+            self.cancel("Following was cancelled; what was found so far is kept.")

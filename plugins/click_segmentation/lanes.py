@@ -1,0 +1,97 @@
+"""What one run of following consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.box import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from gui.document import Document
+    from gui.voxel_edit import VoxelEdit
+    from inference.client import Job
+    from plugins.click_segmentation.stretches import Stretch, Track
+
+    Mask = NDArray[np.bool_]
+
+SLAB = 12  # slices in a request: the directions take turns
+
+
+@dataclass(slots=True)
+class Landed:
+    """The one step of the history that all slices of a run become part of."""
+
+    document: Document
+    title: str
+    edits: list[VoxelEdit] = field(default_factory=list)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds."""
+        return sum(edit.nbytes for edit in self.edits)
+
+    def undo(self) -> None:
+        """Take all slices back."""
+        for edit in reversed(self.edits):
+            self.document.write(edit.reversed())
+
+    def redo(self) -> None:
+        """Let them land again."""
+        for edit in self.edits:
+            self.document.write(edit)
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One stretch on its way."""
+
+    stretch: Stretch
+    at: int  # the last slice that landed
+    job: Job | None = None
+    over: bool = False
+
+    @property
+    def left(self) -> list[int]:
+        """The slices that the next request is about."""
+        direction, last = self.stretch.direction, self.stretch.last
+        return list(range(self.at + direction, last + direction, direction))[:SLAB]
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """What is being followed."""
+
+    document: Document
+    object_id: int
+    track: Track
+    step: Landed
+    span: tuple[int, int] | None
+    settings: Mapping[str, Any]
+    lanes: list[Lane] = field(default_factory=list)
+    waiting: list[tuple[Lane, dict[str, Any]]] = field(default_factory=list)
+    slices: int = 0
+
+
+def interpolated(first: Mask, last: Mask, steps: int, spacing: Sequence[float]) -> list[Mask]:
+    """The masks between two slices, computed in the box that holds both."""
+    from inference.morphology import between
+
+    if not (first.any() and last.any()):
+        return []
+    box = Box.of(first | last)
+    if box is None:
+        return []
+    box = box.grown((2, 2), first.shape)
+    found = []
+    for part in between(first[box.slices], last[box.slices], steps, spacing):
+        mask = np.zeros(first.shape, bool)
+        mask[box.slices] = part
+        found.append(mask)
+    return found

@@ -1,0 +1,202 @@
+"""Which slices are to be followed, from where and how far: pure functions."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.box import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Labels = NDArray[np.uint8]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Slices to follow: from beside `seed`, in a direction (1 or -1), to `last`, included."""
+
+    seed: int
+    last: int
+    direction: int
+    closed: bool  # another one comes to meet it: the object must not end between
+
+    @property
+    def count(self) -> int:
+        """How many slices."""
+        return abs(self.last - self.seed)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The lower and the higher one."""
+        return min(self.seed, self.last), max(self.seed, self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What was corrected in another plane: there the slices keep what they have."""
+
+    box: Box
+    content: int  # of the object's mask in the box, so that an undone correction counts no more
+
+
+@dataclass(slots=True)
+class Track:
+    """What is known of an object that is followed along an axis.
+
+    A slice is hand-made, and so the start of stretches, if it has voxels of the object that are
+    not just what following made of it. That holds through undo and redo.
+    """
+
+    axis: int
+    made: dict[int, set[int]] = field(default_factory=dict)  # content of each slice when it landed
+    fixed: list[Fixed] = field(default_factory=list)
+    erased: set[int] = field(default_factory=set)  # the user emptied these: the object ends there
+    interrupted: tuple[int, int] | None = None  # slices that a run did not get to
+
+    def note(self, index: int, mask: Mask) -> None:
+        """This is what following made of a slice."""
+        self.made.setdefault(index, set()).add(content(mask))
+
+    def hand_made(self, index: int, mask: Mask) -> bool:
+        """Whether a slice was drawn, clicked or corrected."""
+        return bool(mask.any()) and content(mask) not in self.made.get(index, ())
+
+
+def content(mask: Mask) -> int:
+    """A number that tells masks apart."""
+    return zlib.crc32(np.packbits(mask).tobytes())
+
+
+def across(array: NDArray[Any], axis: int, index: int) -> NDArray[Any]:
+    """A view of one slice (down, right) across an axis."""
+    taken: NDArray[Any] = np.moveaxis(array, axis, 0)[index]
+    return taken
+
+
+def anchors(labels: Labels, object_id: int, track: Track) -> list[int]:
+    """The hand-made slices of an object, rising."""
+    found = []
+    for index in range(labels.shape[track.axis]):
+        mask = across(labels, track.axis, index) == object_id
+        if track.hand_made(index, mask):
+            found.append(index)
+    return found
+
+
+def empty_ends(labels: Labels, object_id: int, track: Track) -> list[int]:
+    """The slices that the user emptied and that still are empty."""
+    return [
+        index
+        for index in sorted(track.erased)
+        if not (across(labels, track.axis, index) == object_id).any()
+    ]
+
+
+def plan(
+    hand_made: Sequence[int],
+    ends: Sequence[int],
+    count: int,
+    span: tuple[int, int] | None = None,
+) -> list[Stretch]:
+    """The stretches between and beyond hand-made slices, of `count` slices in all.
+
+    Between two, each goes half the way. `ends` are slices beyond which nothing is to be found.
+    `span`: only the stretches that have slices between these two.
+    """
+    found: list[Stretch] = []
+    for low, high in pairwise(hand_made):
+        if not _reaches(low, high, span):
+            continue
+        barriers = [end for end in ends if low < end < high]
+        if barriers:
+            found += [_beyond(low, barriers[0] - 1), _beyond(high, barriers[-1] + 1)]
+        else:
+            middle = (low + high) // 2
+            found += [Stretch(low, middle, 1, True), Stretch(high, middle + 1, -1, True)]
+    if hand_made:
+        below = max((end for end in ends if end < hand_made[0]), default=-1)
+        above = min((end for end in ends if end > hand_made[-1]), default=count)
+        outer = _beyond(hand_made[0], below + 1), _beyond(hand_made[-1], above - 1)
+        found += [open_one for open_one in outer if _reaches(*open_one.ends, span)]
+    return [stretch for stretch in found if stretch.count]
+
+
+def _beyond(seed: int, last: int) -> Stretch:
+    return Stretch(seed, last, 1 if last > seed else -1, False)
+
+
+def _reaches(low: int, high: int, span: tuple[int, int] | None) -> bool:
+    return span is None or (low < span[1] and span[0] < high)
+
+
+def plane_of(box: Box, preferred: int) -> tuple[int, int] | None:
+    """Axis and index of the slice to which an edit kept; None if it was thicker than one."""
+    thin = [axis for axis, size in enumerate(box.shape) if size == 1]
+    axis = preferred if preferred in thin else next(iter(thin), None)
+    return None if axis is None else (axis, box.start[axis])
+
+
+def with_index(box: Box, axis: int, index: int) -> Box:
+    """A box of a slice (down, right) in the volume."""
+    start, stop = list(box.start), list(box.stop)
+    start.insert(axis, index)
+    stop.insert(axis, index + 1)
+    return Box(tuple(start), tuple(stop))
+
+
+def said_of(
+    labels: Labels, object_id: int, track: Track, indices: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Clicks (down, right) that tell the model of corrections in other planes."""
+    said: list[dict[str, Any]] = []
+    for fixed in track.fixed:
+        if not stands(labels, object_id, fixed):
+            continue
+        for index in indices:
+            if fixed.box.start[track.axis] <= index < fixed.box.stop[track.axis]:
+                said += _clicks(labels, object_id, track.axis, index, fixed.box)
+    return said
+
+
+def stands(labels: Labels, object_id: int, fixed: Fixed) -> bool:
+    """Whether a correction is still there."""
+    return content(labels[fixed.box.slices] == object_id) == fixed.content
+
+
+def _clicks(
+    labels: Labels, object_id: int, axis: int, index: int, box: Box
+) -> list[dict[str, Any]]:
+    """A click in the middle of the longest run of the object in a line, and one beside it."""
+    start, stop = list(box.start), list(box.stop)
+    del start[axis], stop[axis]
+    line = across(labels, axis, index)[start[0] : stop[0], start[1] : stop[1]] == object_id
+    along = int(line.shape[1] > line.shape[0])
+    said = []
+    for positive in (True, False):
+        place = _middle(line.reshape(-1) == positive)
+        if place is not None:
+            position = [float(start[0]), float(start[1])]
+            position[along] += place
+            said.append(
+                {"kind": "click", "position": position, "positive": positive, "index": index}
+            )
+    return said
+
+
+def _middle(wanted: Mask) -> int | None:
+    """The middle of the longest run."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], wanted.view(np.uint8), [0]))))
+    if not len(edges):
+        return None
+    starts, stops = edges[::2], edges[1::2]
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest] + stops[longest] - 1) // 2

@@ -1,0 +1,349 @@
+"""An object followed through slices: both directions, live, one step, corrected, cancelled."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from conftest import wait_until
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from gui.background import Background
+from gui.document import Document
+from gui.jobs import Jobs
+from gui.voxel_edit import VoxelEdit
+from inference.box import Box
+from inference.client import WorkerCrashed
+from inference.series import Geometry, Series
+from plugins.click_segmentation.following import Following
+from plugins.click_segmentation.stretches import Stretch, plan
+from tests.follow_for_tests import ASKED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gui.window import LimnWindow
+
+ENTRY = "tests.follow_for_tests:follow"
+SHAPE = (40, 30, 36)
+LEFT = Qt.MouseButton.LeftButton
+
+
+def scan() -> Series:
+    """A bright body that leans, from slice 4 to 35 along each axis but the shortest."""
+    z, y, x = np.indices(SHAPE, dtype=float)
+    place = ((z - 19.5) / 16) ** 2 + ((y - 15 - 0.1 * (z - 20)) / 9) ** 2 + ((x - 18) / 12) ** 2
+    voxels = np.where(place < 1, 100, -100).astype(np.int16)
+    affine = np.array([[0, 0, 0.8, 0], [0, 0.9, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1.0]])
+    return Series(voxels, "volume", "CT", (Path("ct"),), Geometry(affine, True), unit="HU")
+
+
+def put(document: Document, where: tuple[slice, ...], values: Any) -> None:
+    box = Box(tuple(s.start for s in where), tuple(s.stop for s in where))
+    values = np.broadcast_to(np.asarray(values, np.uint8), box.shape)
+    assert document.apply(VoxelEdit.of(document.labels, box, values, "Put"))
+
+
+def slice_of(axis: int, index: int) -> tuple[slice, ...]:
+    return tuple(slice(index, index + 1) if a == axis else slice(0, n) for a, n in enumerate(SHAPE))
+
+
+@pytest.fixture(scope="module")
+def jobs(qapp: Any) -> Iterator[Jobs]:
+    made = Jobs(name="following", preload=())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def document() -> Document:
+    made = Document(scan())
+    made.add_object("Liver")
+    return made
+
+
+class Follower:
+    """Following, and what it said."""
+
+    def __init__(self, jobs: Jobs, folder: Path) -> None:
+        self.following = Following(jobs, Background(), ENTRY)
+        self.folder = folder
+        self.said: list[str] = []
+        self.errors: list[BaseException] = []
+        self.following.finished.connect(self.said.append)
+        self.following.failed.connect(self.errors.append)
+
+    def start(self, document: Document, axis: int = 0, span: Any = None, **settings: int) -> None:
+        (self.folder / ASKED).unlink(missing_ok=True)
+        more = {"folder": str(self.folder), **settings}
+        self.following.start(document, document.active, axis, span, more)
+
+    def follow(self, document: Document, axis: int = 0, span: Any = None, **settings: int) -> None:
+        self.start(document, axis, span, **settings)
+        wait_until(lambda: self.following.run is None)
+
+    @property
+    def asked(self) -> list[tuple[int, ...]]:
+        lines = (self.folder / ASKED).read_text("utf-8").splitlines()
+        return [tuple(map(int, line.split())) for line in lines]
+
+
+@pytest.fixture
+def follower(jobs: Jobs, tmp_path: Path) -> Follower:
+    return Follower(jobs, tmp_path)
+
+
+def seed(document: Document, axis: int, index: int) -> np.ndarray:
+    """Outline the body in one slice; the whole of it."""
+    body = document.image > 0
+    place = slice_of(axis, index)
+    put(document, place, body[place] * document.active)
+    return body
+
+
+# --- what is planned -----------------------------------------------------------------------------
+
+
+def test_stretches_meet_half_way_and_go_on_beyond() -> None:
+    assert plan([10, 20], [], 40) == [
+        Stretch(10, 15, 1, True), Stretch(20, 16, -1, True),
+        Stretch(10, 0, -1, False), Stretch(20, 39, 1, False),
+    ]  # fmt: skip
+    assert plan([], [], 40) == []
+    assert plan([0, 1], [], 2) == []
+
+
+def test_only_stretches_in_the_span_and_none_beyond_an_emptied_slice() -> None:
+    assert plan([10, 20, 30], [], 40, (19, 21)) == [
+        Stretch(10, 15, 1, True), Stretch(20, 16, -1, True),
+        Stretch(20, 25, 1, True), Stretch(30, 26, -1, True),
+    ]  # fmt: skip
+    assert plan([10], [5, 12], 40) == [Stretch(10, 6, -1, False), Stretch(10, 11, 1, False)]
+    assert plan([10, 20], [15], 40, (11, 19)) == [
+        Stretch(10, 14, 1, False), Stretch(20, 16, -1, False),
+    ]  # fmt: skip
+
+
+# --- following -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_it_goes_both_ways_until_the_object_ends_in_one_step(
+    follower: Follower, document: Document, axis: int
+) -> None:
+    middle = SHAPE[axis] // 2
+    body = seed(document, axis, middle)
+    steps, drawn = len(document.history), document.labels.copy()
+    follower.follow(document, axis)
+    np.testing.assert_array_equal(document.labels, body)
+    assert len(document.history) == steps + 1
+    assert document.history.undo_title == "Follow through slices: Liver"
+    assert max(count for _, _, count in follower.asked) <= 12
+    assert {direction for _, direction, _ in follower.asked} == {1, -1}
+    document.history.undo()
+    np.testing.assert_array_equal(document.labels, drawn)
+    document.history.redo()
+    np.testing.assert_array_equal(document.labels, body)
+
+
+def test_other_objects_are_never_eaten(follower: Follower, document: Document) -> None:
+    body = seed(document, 0, 20)
+    other = document.add_object("Cyst")
+    put(document, (slice(8, 12), slice(10, 14), slice(14, 20)), other.id)
+    document.active = 1
+    before = document.labels.copy()
+    follower.follow(document)
+    np.testing.assert_array_equal(document.labels == other.id, before == other.id)
+    np.testing.assert_array_equal(document.labels > 0, body | (before > 0))
+
+
+def test_a_correction_redoes_only_the_stretches_beside_it(
+    follower: Follower, document: Document
+) -> None:
+    seed(document, 0, 20)
+    follower.follow(document)
+    kept = document.labels[:20].copy()
+    smaller = np.zeros(SHAPE[1:], np.uint8)
+    smaller[14:18, 14:20] = 1
+    put(document, slice_of(0, 28), smaller)
+    box = Box((28, 0, 0), (29, *SHAPE[1:]))
+    span = follower.following.corrected(document, 1, [box])
+    assert span == (27, 29)
+    follower.follow(document, span=span)
+    assert {(at, way) for at, way, _ in follower.asked} == {(20, 1), (28, -1), (28, 1)}
+    np.testing.assert_array_equal(document.labels[:20], kept)
+    np.testing.assert_array_equal(document.labels[28], smaller)
+
+
+def test_undo_of_a_correction_makes_its_slice_no_longer_hand_made(
+    follower: Follower, document: Document
+) -> None:
+    seed(document, 0, 20)
+    follower.follow(document)
+    put(document, (slice(28, 29), slice(0, 30), slice(0, 18)), 0)
+    document.history.undo()
+    follower.follow(document)
+    assert {at for at, _, _ in follower.asked if at in (20, 28)} == {20}
+
+
+def test_what_is_corrected_in_another_plane_stays(follower: Follower, document: Document) -> None:
+    seed(document, 0, 20)
+    follower.follow(document)
+    box = Box((24, 15, 0), (30, 16, 36))
+    put(document, box.slices, 0)
+    span = follower.following.corrected(document, 1, [box])
+    assert span == (23, 30)
+    follower.follow(document, span=span)
+    assert not document.labels[24:30, 15].any()
+    assert document.labels[26, 12:15, 18].all()
+    assert {way for _, way, _ in follower.asked} == {1}
+
+
+def test_an_emptied_slice_is_the_end(follower: Follower, document: Document) -> None:
+    seed(document, 0, 20)
+    follower.follow(document)
+    put(document, slice_of(0, 30), 0)
+    box = Box((30, 0, 0), (31, *SHAPE[1:]))
+    follower.follow(document, span=follower.following.corrected(document, 1, [box]))
+    assert document.labels[29].any()
+    assert not document.labels[30].any()
+
+
+def test_a_gap_between_two_slices_that_the_model_cannot_cross_is_interpolated(
+    follower: Follower, document: Document
+) -> None:
+    disc = np.zeros(SHAPE[1:], np.uint8)
+    disc[2:6, 2:6] = 1  # dark: the model loses it at once
+    put(document, slice_of(0, 10), disc)
+    put(document, slice_of(0, 14), disc)
+    follower.follow(document)
+    for index in range(11, 14):
+        np.testing.assert_array_equal(document.labels[index], disc)
+    assert not document.labels[9].any()
+    assert not document.labels[15].any()
+
+
+def test_a_dead_worker_is_told_and_loses_nothing(follower: Follower, document: Document) -> None:
+    body = seed(document, 0, 20)
+    follower.follow(document, dies_at=26)
+    assert isinstance(follower.errors[0], WorkerCrashed)
+    np.testing.assert_array_equal(document.labels[20:26], body[20:26])
+    assert not document.labels[26:].any()
+    follower.follow(document)
+    np.testing.assert_array_equal(document.labels, body)
+
+
+def test_cancel_keeps_what_is_there_and_nothing_lands_late(
+    follower: Follower, document: Document
+) -> None:
+    body = seed(document, 0, 20)
+    follower.start(document, waits_at=24)
+    wait_until(lambda: document.labels[23].any())
+    follower.following.cancel()
+    after = document.labels.copy()
+    (follower.folder / "go").touch()
+    other = Document(scan())
+    other.add_object("Spleen")
+    seed(other, 0, 20)
+    follower.follow(other)
+    np.testing.assert_array_equal(other.labels, body)
+    np.testing.assert_array_equal(document.labels, after)
+    document.history.undo()
+    assert not document.labels[21:].any()
+
+
+def test_a_change_by_hand_ends_it_and_undo_takes_both_back(
+    follower: Follower, document: Document
+) -> None:
+    seed(document, 0, 20)
+    drawn = document.labels.copy()
+    follower.start(document, waits_at=24)
+    wait_until(lambda: document.labels[23].any())
+    found = document.labels.copy()
+    put(document, (slice(22, 23), slice(0, 3), slice(0, 3)), 1)
+    assert follower.following.run is None
+    assert "kept" in follower.said[-1]
+    document.history.undo()
+    np.testing.assert_array_equal(document.labels, found)
+    document.history.undo()
+    np.testing.assert_array_equal(document.labels, drawn)
+
+
+def test_nothing_lands_in_a_locked_object_or_during_a_stroke(
+    follower: Follower, document: Document
+) -> None:
+    body = seed(document, 0, 20)
+    follower.start(document, waits_at=24)
+    wait_until(lambda: document.labels[23].any())
+    document.history.begin("Stroke")
+    (follower.folder / "go").touch()
+    wait_until(lambda: any(lane.over or lane.job.done() for lane in follower.following.run.lanes))
+    assert not document.labels[24].any()
+    document.history.end()
+    wait_until(lambda: follower.following.run is None)
+    np.testing.assert_array_equal(document.labels, body)
+    document.history.undo()
+    document.set_locked(1, True)
+    follower.follow(document)
+    assert not document.labels[21:].any()
+    assert "locked" in follower.said[-1]
+
+
+# --- in the window --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made_section(shared_window: LimnWindow, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from plugins.click_segmentation.widget_follow import FollowSection
+
+    folder = str(tmp_path_factory.mktemp("asked"))
+    return FollowSection(shared_window.session, ENTRY, partial(dict, folder=folder))
+
+
+@pytest.fixture
+def section(window: LimnWindow, made_section: Any) -> Iterator[Any]:
+    window.studies.select(window.studies.add(scan()))
+    made_section.show()
+    yield made_section
+    made_section.by_itself.setChecked(False)
+    made_section.redo.setChecked(True)
+    made_section.following.cancel()
+    made_section.hide()
+
+
+def test_the_dock_follows_corrects_and_fills(window: LimnWindow, section: Any) -> None:
+    document = window.studies.selected
+    assert not section.go.isEnabled()
+    document.add_object("Liver")
+    body = seed(document, 0, 20)
+    QTest.mouseClick(section.go, LEFT)
+    wait_until(lambda: np.array_equal(document.labels, body) and section.go.isVisible())
+    assert "Liver" in section.status.text()
+    put(document, slice_of(0, 28), np.zeros((1, 30, 36)))
+    put(document, (slice(28, 29), slice(14, 18), slice(14, 20)), 1)
+    wait_until(lambda: document.history.undo_title.startswith("Follow"))
+    wait_until(lambda: section.following.run is None)
+    assert document.labels[28].sum() == 24
+    window.undo()
+    assert document.history.undo_title == "Put"
+    section.redo.setChecked(False)
+    other = document.add_object("By hand")
+    put(document, (slice(1, 2), slice(2, 6), slice(2, 6)), other.id)
+    put(document, (slice(5, 6), slice(2, 6), slice(2, 6)), other.id)
+    QTest.mouseClick(section.fill, LEFT)
+    wait_until(lambda: (document.labels[3] == other.id).sum() == 16)
+
+
+def test_in_3d_the_first_click_is_followed_at_once(window: LimnWindow, section: Any) -> None:
+    document = window.studies.selected
+    section.by_itself.setChecked(True)
+    document.add_object("Liver")
+    body = seed(document, 1, 15)
+    wait_until(lambda: np.array_equal(document.labels, body))
+    window.undo()
+    window.undo()
+    assert not document.labels.any()
