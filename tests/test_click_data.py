@@ -12,7 +12,15 @@ from scipy import ndimage
 
 from plugins.click_segmentation import pack
 from plugins.click_segmentation.data import KINDS, Samples
-from plugins.click_segmentation.samples import contrast, framing, making, names, shapes, tissue
+from plugins.click_segmentation.samples import (
+    contrast,
+    framing,
+    making,
+    names,
+    seeds,
+    shapes,
+    tissue,
+)
 from plugins.click_segmentation.samples import volumes as stored
 from plugins.click_segmentation.samples.pictures import Pictures, read_pictures, write_pictures
 from plugins.click_segmentation.samples.projection import projections, trees
@@ -87,7 +95,8 @@ def test_every_kind_of_sample_can_be_clicked(samples: Samples, kind: str) -> Non
     made = [samples.one(np.random.default_rng(seed), kind) for seed in range(12)]
     assert all(sample.is_fit for sample in made)
     assert all(np.isfinite(sample.image).all() for sample in made)
-    assert len({sample.target.sum() for sample in made}) > 8
+    shown = [s.neighbour if kind == "ended" else s.target for s in made]
+    assert len({mask.sum() for mask in shown}) > 8
 
 
 def test_crops_show_objects_at_every_scale(samples: Samples) -> None:
@@ -153,6 +162,21 @@ def test_lungs_and_body_are_found_without_drawing() -> None:
     assert set(np.unique(found)) == {0, tissue.LUNG_LEFT, tissue.LUNG_RIGHT}
     assert found[13, 34, 60] == tissue.LUNG_LEFT  # high x is the patient's left
     assert found[13, 34, 24] == tissue.LUNG_RIGHT
+
+
+def test_organs_grow_from_points_of_the_scan() -> None:
+    volume, (_, labels) = scanned(), phantom()
+    point = (13, 2 * 46, 42)  # in a scan of twice as many rows
+    organ = seeds.Organ("liver", 0, (point,), top=20)
+    mask = seeds.grown(organ, volume.codes, volume.regions, SPACING, (26, 144, 84))
+    truth = (labels == 1) & (np.arange(26) <= 20)[:, None, None]
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.75
+    assert not mask[21:].any()
+
+
+def test_points_are_set_on_allowed_scans_alone() -> None:
+    stems = {name.removesuffix("ct.nii.gz").replace("/", "_").rstrip("_") for name in pack.ALLOWED}
+    assert set(seeds.ORGANS) <= stems
 
 
 def test_regions_follow_organs() -> None:

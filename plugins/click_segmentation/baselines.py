@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     Marks = NDArray[np.uint8]
     Method = Callable[[NDArray[np.float32], Marks, Mask], Mask]
 
-SIDE = 256
+SIDE = 192
 FREE, INSIDE, OUTSIDE = 0, 1, 2  # what the clicks say of a pixel
 RADIUS = 2  # px of a click
 BETA = 130.0  # of the random walker: how much an edge holds it up
-ROUNDS = 4  # of GrabCut
+ROUNDS = 3  # of GrabCut
 TOLERANCES = (0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)  # of region growing; grey is -1 to 1
 USUAL = 0.18  # before any click on the background
 

@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 # How often each kind is drawn: real organs first, invented things enough to know none by heart.
 KINDS = {
-    "labelled": 0.36,
+    "labelled": 0.34,
+    "ended": 0.02,
     "region": 0.22,
     "rendered": 0.18,
     "lesion": 0.07,
@@ -59,6 +60,7 @@ class Samples:
         self.seed, self.size = seed, size
         self.makers: dict[str, Maker] = {
             "labelled": lambda rng: making.labelled(_weighted(self.drawn, rng), size, rng),
+            "ended": lambda rng: making.ended(_weighted(self.drawn, rng), size, rng),
             "rendered": lambda rng: making.rendered(_weighted(self.drawn, rng), size, rng),
             "region": lambda rng: making.region(_any(self.volumes, rng), size, rng),
             "lesion": lambda rng: making.lesion(_any(self.volumes, rng), size, rng),

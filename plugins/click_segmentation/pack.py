@@ -3,13 +3,15 @@
     python -m plugins.click_segmentation.pack --data ../shared/data/ct --out DIR [--runs FOLDER]
 
 Only scans whose licence allows trained weights to be given away go in, by name. A pack holds each
-scan with what was labelled, what its tissues and lungs tell without drawing, and regions that stand
-out; projections of the labelled ones as X-ray pictures; invented vessels; and, with --runs, frames
-that `python -m plugins.dsa_interpolation.data` simulated.
+scan with what was labelled or grown from points set by hand, what its tissues and lungs tell
+without drawing, and regions that stand out; projections of the labelled ones as X-ray pictures;
+invented vessels; and, with --runs, frames that `python -m plugins.dsa_interpolation.data`
+simulated.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +21,13 @@ from scipy import ndimage
 
 from inference.reading import read
 from plugins.click_segmentation import cases
-from plugins.click_segmentation.samples import names, projection, tissue, volumes
+from plugins.click_segmentation.samples import names, projection, seeds, tissue, volumes
 from plugins.click_segmentation.samples.pictures import write_pictures
 from plugins.click_segmentation.samples.volumes import Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from inference.series import Array
 
 # Nothing else may be learnt from: see the README of the data.
@@ -45,16 +49,31 @@ COARSEST = 2.0  # mm: label maps of coarser scans are made finer, with smooth ou
 def volume(path: Path, name: str) -> Volume:
     """A scan with its labels and what can be told without any."""
     image, labels, table, spacing = _with_labels(path)
+    shape = image.shape
     image, labels, spacing = _regrided(image, labels, spacing)
     inside = tissue.body(image, spacing)
     codes = volumes.encode(image)
-    filled = np.where(labels > 0, labels, tissue.tissues(image, inside, spacing))
+    regions = tissue.watersheds(codes, inside, spacing)
+    filled = np.where(labels > 0, labels, tissue.tissues(image, inside, spacing)).astype(np.uint8)
     if not any(label.startswith("lung") for label in table):
         found = tissue.lungs(image, inside, spacing)
         filled = np.where((found > 0) & (labels == 0), found, filled)
-    targets = names.targets(table, np.unique(filled).tolist())
-    regions = tissue.watersheds(codes, inside, spacing)
-    return Volume(name, codes, filled.astype(np.uint8), regions, spacing, targets)
+    bare = Volume(name, codes, filled, regions, spacing, ())
+    return with_organs(bare, labels > 0, table, shape)
+
+
+def with_organs(
+    volume: Volume, drawn: Array, table: Mapping[str, int], shape: Sequence[int]
+) -> Volume:
+    """Add what grows from points set by hand, except where something was drawn."""
+    labels, names_of = volume.labels.copy(), dict(table)
+    for value, organ in enumerate(seeds.ORGANS.get(volume.name, ()), start=len(table) + 1):
+        mask = seeds.grown(organ, volume.codes, volume.regions, volume.spacing, shape)
+        labels[mask & ~drawn] = value
+        names_of[organ.name] = value
+    return replace(
+        volume, labels=labels, targets=names.targets(names_of, np.unique(labels).tolist())
+    )
 
 
 def _with_labels(path: Path) -> tuple[Array, Array, dict[str, int], tuple[float, float, float]]:

@@ -34,8 +34,9 @@ class Made:
 
     @property
     def is_fit(self) -> bool:
-        """Whether there is something to click on, and something around it."""
-        return bool(self.target.sum() >= LEAST and self.target.mean() <= MOST)
+        """Whether there is, or was on the slice beside, something to click on."""
+        shown = self.target if self.target.any() else self.neighbour
+        return bool(shown.sum() >= LEAST and shown.mean() <= MOST)
 
 
 def labelled(volume: Volume, size: int, rng: Random) -> Made | None:
@@ -50,6 +51,28 @@ def labelled(volume: Volume, size: int, rng: Random) -> Made | None:
     mask, beside = one_or_all(mask, beside, rng)
     image = contrast.varied(_hounsfield(plane, frame, rng), mask, rng)
     return Made(image, mask, beside, frame.spacing)
+
+
+def ended(volume: Volume, size: int, rng: Random) -> Made | None:
+    """A real crop just beyond the end of something: the slice beside still shows it."""
+    target = volume.targets[int(rng.integers(len(volume.targets)))]
+    values = list(target.values)
+    axis = int(rng.choice(3, p=(0.5, 0.25, 0.25)))
+    shown = np.flatnonzero(volume.counts[axis][:, values].sum(1) >= volumes.LEAST_PIXELS)
+    if not shown.size:
+        return None
+    upward = bool(rng.random() < 0.5)
+    last, beyond = (shown[-1], shown[-1] + 2) if upward else (shown[0], shown[0] - 2)
+    if not 0 <= beyond < volume.codes.shape[axis]:
+        return None
+    here, beside = (volumes.cut_slice(volume, axis, int(i), None, rng) for i in (beyond, last))
+    if np.isin(here.labels, values).any():
+        return None
+    mask = np.isin(beside.labels, values)
+    frame = framing.frame_round(mask, here.spacing, size, rng)
+    seen = frame.mask(mask)
+    image = contrast.varied(_hounsfield(here, frame, rng), seen, rng)
+    return Made(image, np.zeros_like(seen), seen, frame.spacing)
 
 
 def rendered(volume: Volume, size: int, rng: Random) -> Made | None:

@@ -46,7 +46,8 @@ def _projection(
     image = np.exp(-rng.uniform(0.3, 0.8) * path) if rng.random() < 0.5 else -path
     shown = [t for t in volume.targets if t.name.startswith(SHOWN)]
     chosen = rng.choice(len(shown), min(14, len(shown)), replace=False)
-    masks = [np.isin(labels, shown[i].values).any(1).astype(np.uint8) for i in chosen]
+    seen = (np.asarray(np.isin(labels, shown[i].values)).any(1) for i in chosen)
+    masks = [np.asarray(mask, np.uint8) for mask in seen]
     aspect = volume.spacing[0] / volume.spacing[1]
     return _square(_bytes(image), aspect), np.stack([_square(m, aspect) > 0 for m in masks])
 

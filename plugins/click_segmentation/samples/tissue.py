@@ -56,7 +56,7 @@ def lungs(image: Volume, inside: Mask, spacing: Sequence[float]) -> Labels:
     parts, count = ndimage.label(air)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:] * np.prod(spacing) / 1000
     kept = np.isin(parts, 1 + np.flatnonzero(sizes > 200))  # ml: no bowel, no windpipe alone
-    kept = _closed(_without_windpipe(kept, smooth, spacing), spacing, 6.0)
+    kept = closed(_without_windpipe(kept, smooth, spacing), spacing, 6.0)
     centre = np.argwhere(inside)[::97].mean(0)[2]
     left = np.arange(image.shape[2]) > centre
     return np.where(kept, np.where(left, LUNG_LEFT, LUNG_RIGHT), 0).astype(np.uint8)
@@ -75,7 +75,7 @@ def _without_windpipe(air: Mask, smooth: NDArray[np.float32], spacing: Sequence[
     return found
 
 
-def _closed(mask: Mask, spacing: Sequence[float], reach: float) -> Mask:
+def closed(mask: Mask, spacing: Sequence[float], reach: float) -> Mask:
     """Closed by a disk of `reach` mm in each slice, holes filled."""
     result = np.zeros_like(mask)
     for index, plane in enumerate(mask):
