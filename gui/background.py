@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _complain(error: Exception) -> None:
+def complain(error: BaseException) -> None:
+    """Treat an error as one that nobody caught: the user is told, and goes on working."""
     sys.excepthook(type(error), error, error.__traceback__)
 
 
@@ -26,7 +27,7 @@ class Background(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="correction")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="background")
         self._running = 0
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         if application := QCoreApplication.instance():
@@ -41,9 +42,9 @@ class Background(QObject):
         self,
         work: Callable[[], T],
         then: Callable[[T], None],
-        failed: Callable[[Exception], None] = _complain,
+        failed: Callable[[Exception], None] = complain,
     ) -> None:
-        """Compute `work` in the thread, then give its result to `then` on the Qt thread."""
+        """Compute `work` in the thread; `then` gets its result, or `failed` its error, on Qt's."""
         self._count(1)
 
         def answer(future: Future[T]) -> None:
@@ -67,8 +68,8 @@ class Background(QObject):
         self._count(-1)
         try:
             answer()
-        except Exception as error:  # noqa: BLE001 (it is told to the user, who goes on working)
-            _complain(error)
+        except Exception as error:  # noqa: BLE001 (it is told to the user)
+            complain(error)
 
     def _count(self, step: int) -> None:
         was = self.busy

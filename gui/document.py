@@ -235,13 +235,13 @@ class Document:
     def _take(self, planned: Takeover) -> None:
         """Exchange whole arrays: voxel by voxel, a large volume would take seconds."""
         new = [item.id for item in planned.objects if item.id not in self.objects]
-        for item in planned.objects:
-            self._edit_objects(f"Add {item.name}", {item.id: item})
+        first = self.ai_labels is None
+        self.ai_labels, self.labels = planned.ai, planned.labels  # views show them with the objects
+        self.counts, self.version = planned.counts, self.version + 1
+        if planned.objects:
+            self._edit_objects("Add objects", {item.id: item for item in planned.objects})
         self.active = new[-1] if new else self.active
         self._set_probability(planned.result.probability)
-        first = self.ai_labels is None
-        self.ai_labels, self.labels = planned.ai, planned.labels
-        self.counts, self.version = planned.counts, self.version + 1
         if first or not planned.ai_edit.empty:
             self._push_ai(planned.ai_edit, first)
         if not planned.edit.empty:

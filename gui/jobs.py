@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from qtpy.QtCore import QCoreApplication, QObject, Qt, Signal
 
+from gui.background import complain
 from inference.client import Job, WorkerClient
 from inference.messages import Priority
 from inference.shared import SharedArray
@@ -157,7 +157,7 @@ class Jobs(QObject):
     ) -> None:
         try:
             if not job.withdrawn:
-                _hand_over(job, done, failed or _complain)
+                _hand_over(job, done, failed or complain)
         finally:
             self.job_finished.emit(job)
 
@@ -171,16 +171,12 @@ def _hand_over(
         done(job.result())
 
 
-def _complain(error: BaseException) -> None:
-    sys.excepthook(type(error), error, error.__traceback__)
-
-
 def _call(function: Callable[[], object]) -> None:
     """Run a callback whose error must reach the user, not end in the signal that carried it."""
     try:
         function()
     except Exception as error:  # noqa: BLE001 (it goes on to sys.excepthook)
-        _complain(error)
+        complain(error)
 
 
 def _blocks(arrays: Mapping[str, Array | SharedArray]) -> dict[str, SharedArray]:

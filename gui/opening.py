@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from gui.studies import path_title, without_path
+from inference.attempts import READ, Attempt
 from inference.errors import UserError
 from inference.resources import resource_path
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from gui.studies import Studies
     from inference.series import Series
 
-READ = "inference.reading:read_job"
 SAMPLES = resource_path("samples")
 FILTERS = (
     "Images (*.dcm *.dicom *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.png *.jpg *.jpeg *.tif "
@@ -52,13 +52,7 @@ class Opening(QObject):
         """Start to read; each failure becomes one notice."""
         for number, path in enumerate(paths):
             whole = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (links stay links)
-            self._reader.submit(
-                READ,
-                title=f"Opening {path_title(whole, self._hidden)}",
-                path=str(whole),
-                done=partial(self._opened, whole, number == 0),
-                failed=partial(self._failed, whole),
-            )
+            self._read(Attempt(whole), number == 0)
 
     def ask_files(self) -> None:
         """Let the user choose files."""
@@ -80,6 +74,16 @@ class Opening(QObject):
             self._notices.tell("No sample studies were installed.", level="warning")
         self.open(samples)
 
+    def _read(self, attempt: Attempt, first: bool) -> None:
+        self._reader.submit(
+            READ,
+            title=f"Opening {path_title(attempt.path, self._hidden)}",
+            partial=attempt.heard,
+            done=partial(self._opened, attempt.path, first),
+            failed=partial(self._failed, attempt, first),
+            **attempt.params,
+        )
+
     def _opened(self, path: Path, first: bool, found: list[Series]) -> None:
         documents = [self._studies.add(series) for series in found]
         if documents and (first or self._studies.selected is None):
@@ -89,9 +93,12 @@ class Opening(QObject):
             self._settings.remember(path)
         self.opened.emit(documents)
 
-    def _failed(self, path: Path, error: BaseException) -> None:
+    def _failed(self, attempt: Attempt, first: bool, error: BaseException) -> None:
+        if again := attempt.again(error):
+            self._read(again, first)
+            return
         if isinstance(error, UserError):
-            error = UserError(without_path(str(error), path, self._hidden))
+            error = UserError(without_path(str(error), attempt.path, self._hidden))
         self._notices.failed(error)
 
     @property

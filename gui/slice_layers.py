@@ -129,25 +129,31 @@ class SliceLayers:
     def _restyle(self) -> None:
         """Show the mask and the AI's outline as the user wants them, if there is any."""
         display, objects = self.display, self.document.objects.values()
-        self._mask = self._shown(
-            "mask", self._mask, display.mask_shown and bool(objects), self.document.labels
-        )
+        labels = self.document.labels if display.mask_shown and objects else None
+        self._mask = self._shown("mask", self._mask, labels, objects)
         if self._mask is not None:
             _set(self._mask, "opacity", 1.0 if display.outlined else display.opacity)
             _set(self._mask, "contour", int(display.outlined))
             recolor(self._mask, objects)
-        self._ai = self._shown("ai", self._ai, display.ai_shown, self.document.ai_labels)
+        white = [replace(item, color=AI_COLOR) for item in objects]
+        ai = self.document.ai_labels if display.ai_shown else None
+        self._ai = self._shown("ai", self._ai, ai, white)
         if self._ai is not None:
             _set(self._ai, "contour", 1)
-            recolor(self._ai, [replace(item, color=AI_COLOR) for item in objects])
+            recolor(self._ai, white)
 
     def _shown(
-        self, place: str, now: Labels | None, wanted: bool, labels: NDArray[np.uint8] | None
+        self,
+        place: str,
+        now: Labels | None,
+        labels: NDArray[np.uint8] | None,
+        colored: Iterable[SegmentObject],
     ) -> Labels | None:
-        """The layer for these labels, filled when it appears; None while it is not wanted."""
-        if wanted and labels is not None:
+        """The layer for these labels, filled when it appears; None while there are none."""
+        if labels is not None:
             if now is None:
                 now = self._shelf.labels(place)
+                recolor(now, colored)
                 self._put(now, labels)
                 now.visible = True
             return now

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from inference import memory, registry, weights
+from inference.attempts import READ, Attempt
 from inference.client import WorkerClient, WorkerCrashed
 from inference.errors import UserError
 from inference.reading import accepts
@@ -61,13 +62,19 @@ class Reader:
 
     def read(self, path: Path) -> list[Series]:
         """`reading.read`; raises UserError."""
+        return self._read(Attempt(path.absolute()))
+
+    def _read(self, attempt: Attempt) -> list[Series]:
         job = self._client.submit(
-            "inference.reading:read_job", path=str(path.absolute()), title=path.name
+            READ, on_partial=attempt.heard, title=attempt.path.name, **attempt.params
         )
         try:
             found: list[Series] = job.result()
         except WorkerCrashed as error:
-            raise UserError(f"{path.name} made its decoder fail: the file is damaged.") from error
+            if again := attempt.again(error):
+                return self._read(again)
+            name = attempt.path.name
+            raise UserError(f"{name} made its decoder fail: the file is damaged.") from error
         return found
 
     def close(self) -> None:

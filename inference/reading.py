@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from inference.series import Array, Series
+
+_tell: ContextVar[Callable[[str], None]] = ContextVar("_tell", default=lambda mark: None)
+_barred: ContextVar[tuple[str, ...]] = ContextVar("_barred", default=())
 
 MEMORY_SHARE = 0.5  # of the free memory that one file may fill: its work needs the rest
 MAX_PICTURE_PIXELS = 400_000_000  # 20 000 x 20 000: beyond it, a picture is a whole slide or a trap
@@ -66,10 +70,23 @@ def _read_archive(path: Path) -> list[Series]:
         ]
 
 
-def read_job(context: Any, path: str) -> list[Series]:
-    """`read` as a job of the reader process, where a decoder may abort without harm."""
+def read_job(context: Any, path: str, barred: tuple[str, ...] = ()) -> list[Series]:
+    """`read` as a job of the reader process, where a decoder may abort without harm.
+
+    Its partial results mark the file that is decoded next; `barred` ones are refused.
+    """
     context.progress(0, 1, "Reading")  # not whose: the name may be hidden
+    _tell.set(context.partial)
+    _barred.set(barred)
     return read(Path(path))
+
+
+def decoding(path: Path) -> None:
+    """Mark a file before its decoder, which may abort, gets it; raises UserError if one did."""
+    mark = f"{path.stat().st_size} {path.name}"  # also of a file unpacked elsewhere the next time
+    if mark in _barred.get():
+        raise UserError(f"{path.name} made its decoder fail: the file is damaged.")
+    _tell.get()(mark)
 
 
 def require_memory(path: Path, shape: Iterable[int], dtype: Any) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from gui.window import LimnWindow
 
 ROOT = Path(__file__).parents[1]
+
+
+# a busy computer is no fault of the code
+hypothesis.settings.register_profile(
+    "any computer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any computer")
 
 
 def pytest_configure(config: pytest.Config) -> None:

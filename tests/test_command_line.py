@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,6 +251,23 @@ def test_files_that_abort_a_decoder_leave_the_reader_alive(tmp_path: Path) -> No
             with pytest.raises(UserError, match=r"bad\.dcm made its decoder fail"):
                 reader.read(bad)
         assert reader.read(good)[0].kind == "run"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_that_aborts_a_decoder_leaves_the_others_of_its_folder(
+    tmp_path: Path, packed: bool
+) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for name in ("bad1.dcm", "bad2.dcm"):
+        phantoms.aborting(folder / name)
+    phantoms.angiogram(folder / "good.dcm", phantoms.run())
+    path = Path(shutil.make_archive(str(folder), "zip", folder)) if packed else folder
+    with closing(Reader()) as reader:
+        (series,) = reader.read(path)
+    assert series.kind == "run"
+    for name in ("bad1.dcm", "bad2.dcm"):
+        assert f"{name} made its decoder fail: the file is damaged." in series.warnings
 
 
 INTERRUPTED = """

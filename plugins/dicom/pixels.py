@@ -10,7 +10,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, conve
 from pydicom.uid import UID
 
 from inference.errors import UserError
-from inference.reading import require_memory
+from inference.reading import decoding, require_memory
 from plugins.dicom.decoders import decode_all, decode_whole_frames
 from plugins.dicom.header import group, has_image, number, text
 from plugins.dicom.repair import repair
@@ -60,6 +60,7 @@ def decode(path: Path, dataset: Dataset) -> Stored:
         raise UserError(f"{path.name} claims {shape[0]} frames: its header is damaged.")
     require_memory(path, shape, f"u{max(1, int(number(dataset, 'BitsAllocated', 8)) // 8)}")
     notes = repair(path, dataset)
+    decoding(path)
     stored = _decode(path, dataset, shape)
     return replace(stored, notes=(*notes, *stored.notes))
 
