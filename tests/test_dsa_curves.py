@@ -73,6 +73,14 @@ def test_what_the_run_does_not_show_is_none() -> None:
     assert (short.arrival, short.peak) == (None, None)
 
 
+def test_a_clock_that_stands_still_is_no_trouble() -> None:
+    times = np.array([0, 100, 200, 200, 300, 300, 400, 500, 600, 700, 800.0])
+    curve = bolus(times, 100, 300)
+    with np.errstate(all="raise"):
+        found = measure(times, curve)
+    assert found.time_to_peak == pytest.approx(400, abs=50)
+
+
 def test_the_density_of_a_region_is_positive() -> None:
     stack = np.zeros((3, 4, 4), np.float32)
     stack[1, :2] = -0.5
@@ -109,8 +117,32 @@ def test_maps_follow_the_bolus_through_the_tree() -> None:
     nothing = run.contrast.max(axis=0) < 0.002
     assert np.isfinite(maps.peak[nothing]).mean() < 0.01
     np.testing.assert_allclose(
-        np.median((maps.peak / run.contrast.max(axis=0))[both]), 1, atol=0.25
+        np.median(maps.peak[both] / run.contrast.max(axis=0)[both]), 1, atol=0.25
     )
+
+
+def test_noise_behind_a_collimator_is_no_contrast() -> None:
+    times = irregular(200, 5000, seed=4)
+    stack = Subtractor(
+        angiogram(times, photons=8000).frames, None, Subtraction(mask=(0, 1))
+    ).stack()
+    blade = np.s_[:, :, -40:]
+    stack[blade] += np.random.default_rng(0).normal(0, 0.3, stack[blade].shape)
+    maps = flow_maps(stack, times)
+    assert np.isfinite(maps.peak[blade[1:]]).mean() < 0.01
+    assert np.isfinite(maps.peak[:, :-40]).mean() > 0.02
+    assert not maps.restless
+
+
+def test_maps_of_vessels_that_move_say_so() -> None:
+    times = irregular(130, 4000, seed=4)
+    still = Subtractor(
+        angiogram(times, photons=8000).frames, None, Subtraction(mask=(0, 1))
+    ).stack()
+    beats = (8 * np.sin(times / 90)).round().astype(int)
+    moving = np.stack([np.roll(f, far, axis=0) for f, far in zip(still, beats, strict=True)])
+    assert not flow_maps(still, times).restless
+    assert flow_maps(moving, times).restless
 
 
 def test_maps_are_a_job_and_as_large_as_the_frames() -> None:

@@ -27,7 +27,7 @@ SMOOTHED = 250.0
 """Half the time in which samples are fitted by a parabola, ms: contrast takes longer to change."""
 ARRIVED = 0.1
 """Share of the peak at which contrast has come, and at which its first pass is over."""
-NEAR = 0.8
+NEAR = 0.9
 """Share of the peak from which samples tell its time, where there are enough of them."""
 HALF = 0.5
 
@@ -81,7 +81,9 @@ def write_curves(path: Path, times: Sequence[float], curves: Mapping[str, Array]
 
 
 def timing(times: Array, curves: Array) -> Timing:
-    """Figures of curves (t, n) at increasing `times` (t,), ms, which may be irregular."""
+    """Figures of curves (t, n) at `times` (t,), ms; samples not later than others are left out."""
+    later = np.diff(np.maximum.accumulate(times), prepend=-np.inf) > 0
+    times, curves = times[later], curves[later]
     count = len(times)
     if count < 3 or curves.shape[1] == 0:
         nothing = np.full(curves.shape[1], np.nan, np.float32)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plugins.dsa_interpolation.maps import Maps, flow_maps
+from plugins.dsa_interpolation.maps import PICTURES, flow_maps
 from plugins.dsa_interpolation.registration import Registration, register
 from plugins.dsa_interpolation.subtraction import Subtractor, peak
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from inference.series import Acquisition, Array
     from inference.worker import JobContext
+    from plugins.dsa_interpolation.maps import Maps
     from plugins.dsa_interpolation.subtraction import Picture, Subtraction
 
 LARGEST_MAP = 640
@@ -47,10 +48,8 @@ def map_run(
     context.progress(0, 0, "Making maps")
     found = flow_maps(stack, np.asarray(times))
     shape = frames.shape[1], frames.shape[2]
-    sized = {
-        part.name: _enlarged(getattr(found, part.name), factor, shape) for part in fields(Maps)
-    }
-    return Maps(**sized)
+    sized = {name: _enlarged(getattr(found, name), factor, shape) for name in PICTURES}
+    return replace(found, **sized)
 
 
 def peak_run(

@@ -167,6 +167,8 @@ class MapsPage(Page):
             return "The map is being made…"
         if isinstance(work.map, MapPicture):
             text = "Brightness tells how much contrast there is. The wheel and the cine go on."
+            if work.maps is not None and work.maps.restless:
+                text = f"Vessels move in this run: times are smeared along their way. {text}"
             return text if work.settings.on else f"The run is not subtracted. {text}"
         return ""
 
