@@ -171,17 +171,22 @@ def blob() -> tuple[np.ndarray, np.ndarray]:
     return truth, seen(truth)
 
 
-class Threshold(Outliner):
+class Bright(torch.nn.Module):
     """Finds what is bright in the crop: stands in for a trained network."""
 
-    def seen(self, image: Any, crop: Any, prompts: Any, previous: Any) -> Any:
-        found = super().seen(image, crop, prompts, previous)
-        return replace(found, mask=image > 50, score=0.95)
+    def __init__(self) -> None:
+        super().__init__()
+        self.steepness = torch.nn.Parameter(torch.tensor(20.0))
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return image
+
+    def decode(self, encoded: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        return self.steepness * encoded[:, :1]
 
 
 def threshold() -> Outliner:
-    torch.manual_seed(0)
-    return Threshold(ClickNet(TINY).eval(), "cpu", 64, Encodings())
+    return Outliner(Bright(), "cpu", 64, Encodings())
 
 
 def test_a_ball_is_followed_from_one_click() -> None:
@@ -264,6 +269,13 @@ def test_pictures_with_label_pictures_are_cases(tmp_path: Path) -> None:
     assert len(loaded.spacing) == 2
 
 
+def test_cases_in_linked_folders_are_found(folder: Path, tmp_path_factory: Any) -> None:
+    elsewhere = tmp_path_factory.mktemp("links")
+    (elsewhere / "data").symlink_to(folder)
+    names = [case.name for case in cases.find_cases(elsewhere)]
+    assert names == ["data/site/first", "data/site/second"]
+
+
 def test_what_is_no_case_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no case with labels"):
         cases.find_cases(tmp_path)
@@ -316,3 +328,24 @@ def test_the_command_measures_and_repeats_itself(folder: Path, run: Path, tmp_pa
     assert [row["structure"] for row in report["volumes"]] == ["ball", "ball"]
     again = measured(folder, run, tmp_path / "again")["structures"]
     assert [row["dice_5"] for row in rows] == [row["dice_5"] for row in again]
+
+
+def test_the_command_measures_pictures(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    colour = np.stack([seen(disc(), seed).clip(0, 255).astype(np.uint8) for seed in range(3)], -1)
+    cv2.imwrite(str(folder / "leaf.png"), colour)
+    cv2.imwrite(str(folder / "leaf_labels.png"), disc().astype(np.uint8))
+    report = measured(folder, run, tmp_path / "out")
+    assert {row["structure"] for row in report["structures"]} == {"label_1"}
+    assert report["volumes"] == []
+
+
+def test_scans_that_were_trained_on_are_left_out(folder: Path, run: Path, tmp_path: Path) -> None:
+    (folder / "site").rename(folder / "cip_chest")
+    for path in (folder / "cip_chest").glob("first_*"):
+        path.rename(path.with_name(path.name.removeprefix("first_")))
+    for path in (folder / "cip_chest").glob("second_*"):  # a name of the pack too
+        path.rename(path.with_name(path.name.replace("second_", "other_")))
+    report = measured(folder, run, tmp_path / "out")
+    assert {row["case"] for row in report["structures"]} == {"cip_chest/other"}

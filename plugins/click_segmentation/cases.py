@@ -10,7 +10,9 @@ Several cases may share a folder: then each file begins with the name of its cas
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,6 @@ from inference.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from inference.series import Array, Series
 
@@ -58,8 +59,9 @@ class Loaded:
 
 def find_cases(folder: Path) -> list[Case]:
     """Every case below a folder that has something drawn, by name; raises UserError if none has."""
-    volumes = [_volume(path, folder) for path in sorted(folder.rglob(f"*{IMAGE}"))]
-    pictures = [_picture(path, folder) for path in sorted(folder.rglob("*")) if _has_labels(path)]
+    paths = _files(folder)
+    volumes = [_volume(path, folder) for path in paths if path.name.endswith(IMAGE)]
+    pictures = [_picture(path, folder) for path in paths if _has_labels(path)]
     found = [case for case in volumes + pictures if case.structures]
     if not found:
         raise UserError(
@@ -67,6 +69,12 @@ def find_cases(folder: Path) -> list[Case]:
             "or pictures beside pictures called <name>_labels.png."
         )
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every file below a folder, in linked folders too."""
+    walked = os.walk(folder, followlinks=True)
+    return sorted(Path(where, name) for where, _, names in walked for name in names)
 
 
 def _volume(path: Path, folder: Path) -> Case:

@@ -2,12 +2,13 @@
 
     python -m plugins.click_segmentation.evaluate --data FOLDER --out DIR [--slices 0] [--run RUN]
 
-FOLDER holds volumes with label maps or pictures with label pictures (see cases.py). Of each
-structure, axial slices are played by a careful and by a random user, 15 clicks each: by default
-SLICES of them, evenly spread over those where the structure is well seen, so that a few cases end
-within ten minutes on two cores; `--slices 0` plays all. Baselines are given a careful user's clicks
-in the same run, up to Dice 0.90: what they reached then stands for the clicks left. Then the
-largest compact structures of each volume are clicked and followed in 3D up to Dice 0.90.
+FOLDER holds volumes with label maps or pictures with label pictures (see cases.py); scans that
+training has seen are left out. Of each structure, axial slices are played by a careful and by a
+random user, 15 clicks each: by default SLICES of them, evenly spread over those where the structure
+is well seen, so that a few cases end within ten minutes on two cores; `--slices 0` plays all.
+Baselines are given a careful user's clicks in the same run, up to Dice 0.90: what they reached then
+stands for the clicks left. Then the largest compact structures of each volume are clicked and
+followed in 3D up to Dice 0.90.
 
 NoC is the number of clicks to a Dice; 15 where it is never reached. Distances are the mean
 between both outlines. A structure's figures are means over its slices, those of a group means over
@@ -32,6 +33,7 @@ from inference.memory import keep_freed_blocks
 from plugins.click_segmentation import cases, playing, users
 from plugins.click_segmentation.baselines import METHODS
 from plugins.click_segmentation.model import build
+from plugins.click_segmentation.pack import ALLOWED
 from plugins.click_segmentation.playing import COUNTS
 from plugins.click_segmentation.predict import Encodings, Outliner, ready
 from plugins.click_segmentation.task import SIZES
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from plugins.click_segmentation.baselines import Segmenter
-    from plugins.click_segmentation.cases import Loaded
+    from plugins.click_segmentation.cases import Case, Loaded
     from plugins.click_segmentation.playing import Played
 
     Figures = dict[str, float]
@@ -172,6 +174,15 @@ def through(loaded: Loaded, outliner: Outliner, most: int) -> Iterator[Row]:
         }  # fmt: skip
 
 
+def chosen_cases(data: Path, match: Sequence[str], console: Console) -> list[Case]:
+    """The cases to measure: by name if asked for, and none of those that training has seen."""
+    found = [c for c in cases.find_cases(data) if not match or any(m in c.name for m in match)]
+    seen = [case for case in found if case.image.as_posix().endswith(ALLOWED)]
+    if seen:
+        console.print(f"Left out, for training has seen them: {', '.join(c.name for c in seen)}.")
+    return [case for case in found if case not in seen]
+
+
 def outliner_of(model: str, run: Path | None, device: str) -> tuple[Outliner, dict[str, Any]]:
     """The bundled network, or that of a training run, finished or not; and what it is."""
     if run is None:
@@ -221,7 +232,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     slices: Annotated[int, typer.Option(help="Of each structure; 0: all.")] = SLICES,
     baselines: Annotated[bool, typer.Option(help="Play the baselines too.")] = True,
     volumes: Annotated[int, typer.Option(help="Structures of a case followed in 3D.")] = THROUGH,
-    match: Annotated[str, typer.Option(help="Cases whose name has this.")] = "",
+    match: Annotated[list[str], typer.Option(help="Cases whose name has this.")] = [],  # noqa: B006
     seed: int = 0,
 ) -> None:
     """Measure a network on labelled cases."""
@@ -231,9 +242,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     outliner, about = outliner_of(model, run, devices.choose(device))
     rows: list[Row] = []
     followed: list[Row] = []
-    for case in cases.find_cases(data):
-        if match not in case.name:
-            continue
+    for case in chosen_cases(data, match, console):
         loaded = cases.load(case)
         found = list(evaluate_case(loaded, outliner, slices, baselines, seed))
         console.print(table(f"{case.name}, careful user", _of_case(found, NETWORK, "careful")))
