@@ -17,6 +17,7 @@ from gui.actions import (
     has_volume,
 )
 from gui.cine_actions import CINE_ACTIONS
+from gui.click_actions import CLICK_ACTIONS
 from gui.correct_actions import CORRECTION_ACTIONS
 from gui.display import CT_PRESETS
 
@@ -33,6 +34,9 @@ FILE = (
            toolbar="Open", tip="Open images: DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF"),
     Action("open_folder", "Open folder…", "File", "opening.ask_folder", "Ctrl+Shift+O",
            "mdi6.folder-open", toolbar="Folder", tip="Open all series of a folder"),
+    Action("open_mask", "Open mask on this image…", "File", "masks.ask", "Ctrl+Shift+L",
+           "mdi6.layers-plus", has_document,
+           tip="Take up the objects of a label file: DICOM SEG, NIfTI, NRRD, MHA, PNG"),
     Action("open_samples", "Open sample studies", "File", "opening.open_samples", "",
            "mdi6.flask-outline"),
     Action("close_series", "Close series", "File", "close_document", "Ctrl+W", "mdi6.close",
@@ -130,7 +134,10 @@ HELP = (
     Action("about", "About Limn", "Help", "dialogs.about", "", "mdi6.information-outline"),
 )
 
-ACTIONS = (*FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS, *HELP)
+ACTIONS = (
+    *FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS,
+    *CLICK_ACTIONS, *HELP,
+)  # fmt: skip
 
 # What the mouse does, for the cheat sheet.
 MOUSE_HELP = (
@@ -139,6 +146,7 @@ MOUSE_HELP = (
     ("Wheel", "slices of a volume, frames of a run; zoom of an image"),
     ("Ctrl + wheel", "zoom about the mouse"),
     ("Right drag", "window and level"),
+    ("Right click", "background, while clicks are in use; on a dot: delete it"),
     ("Middle drag, Space + drag", "move the picture"),
     ("Double click", "one view alone, and back"),
 )

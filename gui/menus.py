@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gui.window import LimnWindow
 
-MENU_ORDER = ("File", "Edit", "View", "Correct", "Help")
+MENU_ORDER = ("File", "Edit", "View", "Correct", "Clicks", "Help")
 
 
 class Commands:

@@ -45,8 +45,9 @@ RENAME = "Double click to rename"
 class ObjectsPanel(QWidget):
     """Follows the selected document; a click in a row chooses, shows, hides, locks, unlocks."""
 
-    def __init__(self, studies: Studies) -> None:
+    def __init__(self, studies: Studies, begin: Callable[[], object] | None = None) -> None:
         super().__init__()
+        self._begin = begin  # another object; None: by the document alone
         self._theme = THEMES["dark"]
         self._document: Document | None = None
         self._settled = QTimer(self, singleShot=True, interval=SETTLED_MS)
@@ -236,7 +237,7 @@ class ObjectsPanel(QWidget):
 
     def _add(self) -> None:
         if self._document is not None:
-            self._document.add_object()
+            (self._begin or self._document.add_object)()
 
     def _delete(self) -> None:
         if self._document is not None and self._document.active:

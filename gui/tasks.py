@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from gui.session import Session
     from gui.studies import Studies
     from inference.tasks import Task
+
+
+@runtime_checkable
+class Commanded(Protocol):
+    """A task's widget with commands in the table of actions."""
+
+    def command(self, what: str) -> None:
+        """Do what is so called."""
 
 
 class TaskPanel(QStackedWidget):
@@ -54,6 +62,17 @@ class TaskPanel(QStackedWidget):
             page.apply_theme(self._theme)
             self.addWidget(page)
         self._turn_to(self.pages[name], self.pages[name].back)
+
+    def command(self, name: str, what: str) -> None:
+        """Show a task that suits what is shown, and tell its widget to do something."""
+        document = self._studies.selected
+        if document is None or name not in self._tasks:
+            return
+        if self._tasks[name].suits(document.series):
+            self.open_task(name)
+            widget = self.pages[name].widget
+            if isinstance(widget, Commanded):
+                widget.command(what)
 
     def leave_task(self) -> None:
         """Back to the cards."""

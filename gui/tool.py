@@ -21,6 +21,9 @@ ARROWS = {
 }  # (down, right)
 CONFIRM = {int(Qt.Key.Key_Return), int(Qt.Key.Key_Enter)}
 ESCAPE = int(Qt.Key.Key_Escape)
+DELETE = {int(Qt.Key.Key_Delete), int(Qt.Key.Key_Backspace)}
+NEXT, PREVIOUS = int(Qt.Key.Key_Tab), int(Qt.Key.Key_Backtab)
+OPPOSITE = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,21 @@ class Pointer:
     button: Qt.MouseButton = Qt.MouseButton.NoButton
     modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
     reach: tuple[float, ...] = ()  # how far from a dot one still touches it, voxels per axis
+
+    @property
+    def right(self) -> bool:
+        """Whether the right button was pressed."""
+        return self.button == Qt.MouseButton.RightButton
+
+    @property
+    def opposite(self) -> bool:
+        """Whether a key is held that makes a tool do the opposite: Shift or Alt."""
+        return bool(self.modifiers & OPPOSITE)
+
+    @property
+    def control(self) -> bool:
+        """Whether Ctrl is held."""
+        return bool(self.modifiers & Qt.KeyboardModifier.ControlModifier)
 
 
 class Tool(Protocol):

@@ -23,6 +23,7 @@ from gui.export import Export
 from gui.job_bar import JobBar
 from gui.jobs import Jobs
 from gui.layout import IMAGES, START, WAITING
+from gui.mask_opening import MaskOpening
 from gui.menus import Commands
 from gui.notices import Notices
 from gui.opening import Opening
@@ -75,6 +76,7 @@ class LimnWindow(QMainWindow):
         self.job_bar = JobBar()
         self.reader = Jobs(self, name="reader", preload=())
         self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
+        self.masks = MaskOpening(self, self.reader, self.studies, self.settings, self.notices)
         self.export = Export(
             self, self.studies, self.views, self.settings, self.notices, self.reader
         )
@@ -103,6 +105,11 @@ class LimnWindow(QMainWindow):
             return
         if not self.export.unsaved(document) or self.dialogs.may_lose(document):
             self.studies.close(document)
+
+    def command_task(self, named: tuple[str, str]) -> None:
+        """Show a task, by its name, and tell its widget to do something."""
+        self.tabs.setCurrentWidget(self.task_panel)
+        self.task_panel.command(*named)
 
     def mouse_is(self, mode: str) -> bool:
         """Whether the left mouse button does this."""

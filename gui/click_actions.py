@@ -1,0 +1,24 @@
+"""The commands of clicks, for the table of actions."""
+
+from __future__ import annotations
+
+from gui.actions import Action, has_document
+
+TASK = "click_segmentation"
+
+
+def _tool(name: str, title: str, key: str, icon: str, tip: str) -> Action:
+    return Action(f"prompt_{name}", title, "Clicks", "command_task", key, icon, has_document,
+                  argument=(TASK, name), tip=tip)  # fmt: skip
+
+
+CLICK_ACTIONS = (
+    _tool("click", "Click", "Q", "mdi6.cursor-default-click-outline",
+          "Click inside an organ to outline it; the right button takes away"),
+    _tool("box", "Box", "V", "mdi6.vector-square",
+          "Draw a box round an object; with the right button, round background"),
+    _tool("scribble", "Scribble", "D", "mdi6.gesture",
+          "Draw a line on the object; with the right button, on background"),
+    _tool("lasso", "Lasso", "L", "mdi6.lasso",
+          "Draw roughly round an object; with the right button, round background"),
+)  # fmt: skip
