@@ -218,6 +218,13 @@ def test_compact_structures_are_followed_largest_first() -> None:
     assert evaluate.compact(masks, 1) == ["ball"]
 
 
+def test_the_saving_is_against_the_best_baseline() -> None:
+    clicks = {"network, careful": 3.0, "network, random": 1.0, "a, careful": 9.0, "b, careful": 6.0}
+    players = {name: {"noc_0.90": count} for name, count in clicks.items()}
+    assert evaluate.saving(players) == ("b, careful", 0.5)
+    assert evaluate.saving({"network, careful": {"noc_0.90": 3.0}}) is None
+
+
 # --- cases -----------------------------------------------------------------------------------
 
 

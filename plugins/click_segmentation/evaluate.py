@@ -153,6 +153,15 @@ def _by_player(rows: Sequence[Row]) -> dict[str, Figures]:
     }
 
 
+def saving(players: Mapping[str, Figures]) -> tuple[str, float] | None:
+    """The best baseline, and how much lower than its the network's NoC@0.90 is, as a part of it."""
+    others = {name: row["noc_0.90"] for name, row in players.items() if NETWORK not in name}
+    if not others:
+        return None
+    best = min(others, key=lambda name: others[name])
+    return best, 1 - players[f"{NETWORK}, careful"]["noc_0.90"] / others[best]
+
+
 def compact(masks: Mapping[str, NDArray[np.bool_]], most: int) -> list[str]:
     """The largest structures that have few components in a slice."""
     found = [name for name, mask in masks.items() if mask.ndim == 3 and _parts(mask) <= PARTS]
@@ -254,6 +263,11 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     totals = summary(rows)
     for title, players in totals.items():
         console.print(table(f"Mean over structures: {title}", players))
+        if found_best := saving(players):
+            best, part = found_best
+            console.print(
+                f"Clicks to 0.90: {100 * part:.0f} % fewer than {best}, the best baseline."
+            )
     out.mkdir(parents=True, exist_ok=True)
     report = {
         "model": about, "seed": seed, "slices": slices, "summary": totals,
