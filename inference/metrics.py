@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 if TYPE_CHECKING:
@@ -124,3 +125,88 @@ def _distances(start: Array, end: Array, spacing: Sequence[float]) -> Array:
 
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An object that was found and the true one it is taken for, by their numbers."""
+
+    found: int
+    truth: int
+    dice: float
+
+
+def match_objects(found: Array, truth: Array, least_dice: float = 0.1) -> list[Match]:
+    """Pair numbered objects of two maps one to one so that the sum of their Dice is largest.
+
+    Hungarian assignment; pairs of no more than `least_dice` are none. One joint histogram serves
+    all pairs, whatever their number.
+    """
+    overlap, ours, theirs = _overlaps(found, truth)
+    dice = 2 * overlap / np.maximum(ours[:, None] + theirs[None], 1)
+    dice[dice <= least_dice] = 0
+    rows, columns = linear_sum_assignment(dice, maximize=True)
+    return [
+        Match(int(row) + 1, int(column) + 1, float(dice[row, column]))
+        for row, column in zip(rows, columns, strict=True)
+        if dice[row, column] > 0
+    ]
+
+
+def _overlaps(found: Array, truth: Array) -> tuple[Array, Array, Array]:
+    """Common voxels of objects 1, 2, … of both maps, and the voxels of each."""
+    rows, columns = int(found.max(initial=0)) + 1, int(truth.max(initial=0)) + 1
+    pairs = np.ravel(found).astype(np.int64) * columns + np.ravel(truth)
+    joint = np.bincount(pairs, minlength=rows * columns).reshape(rows, columns)
+    return joint[1:, 1:].astype(float), joint[1:].sum(1), joint[:, 1:].sum(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """How many of one patient's objects count and were found; `neutral` finds count nowhere."""
+
+    truth: int
+    hit: int
+    false_positive: int
+    dice: tuple[float, ...]  # of each hit
+
+    @property
+    def recall(self) -> float:
+        """NaN for a patient without objects."""
+        return _ratio(self.hit, self.truth)
+
+    @property
+    def precision(self) -> float:
+        """NaN if nothing was found."""
+        return _ratio(self.hit, self.hit + self.false_positive)
+
+    @property
+    def f1(self) -> float:
+        """0 if nothing was found and there was something; NaN if there was nothing at all."""
+        return _ratio(2 * self.hit, self.hit + self.false_positive + self.truth)
+
+
+def detections(found: Array, truth: Array, counts: Sequence[bool]) -> Detections:
+    """Score numbered objects; `counts` says for each true object 1, 2, … whether it matters.
+
+    A find that is matched to, or lies mostly in, a true object that does not is neither right nor
+    wrong.
+    """
+    matches = match_objects(found, truth)
+    hits = [match for match in matches if counts[match.truth - 1]]
+    overlap, ours, _ = _overlaps(found, truth)
+    spared = [not count for count in counts]
+    inside = overlap[:, spared].sum(1) if any(spared) else np.zeros(len(ours))
+    neutral = {int(i) + 1 for i in np.flatnonzero(inside > ours / 2)}
+    neutral |= {match.found for match in matches if not counts[match.truth - 1]}
+    matched = {match.found for match in hits}
+    present = {int(i) + 1 for i in np.flatnonzero(ours)}
+    wrong = len(present - matched - neutral)
+    return Detections(sum(counts), len(hits), wrong, tuple(match.dice for match in hits))
+
+
+def average_surface_distance(found: Array, truth: Array, spacing: Sequence[float]) -> float:
+    """ASSD: mean over the surface elements of both masks; 0 if both are empty, inf if one is."""
+    if not found.any() and not truth.any():
+        return 0.0
+    return float(np.concatenate(surface_distances(found, truth, spacing)).mean())

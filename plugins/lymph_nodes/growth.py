@@ -8,7 +8,7 @@ squeezed thin, and every structure stays connected. Arrays (z, y, x), lengths mm
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -116,7 +116,7 @@ class Grown:
     depth: Array  # 0 in the core, 1 at the surface
     source: Array  # (3, …) voxels within the box
 
-    def moved(self, values: Array, order: int = 1) -> Array:
+    def moved(self, values: Array, order: Literal[1, 3] = 1) -> Array:
         """The box of an array over the whole volume, with its tissue where it went."""
         part = values[self.box.slices].astype(np.float32)
         return np.asarray(ndimage.map_coordinates(part, self.source, order=order, mode="nearest"))

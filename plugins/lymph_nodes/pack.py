@@ -1,4 +1,8 @@
-"""Cut the chest CTs that may be trained on to their mediastinum: a pack small enough to travel."""
+"""Cut chest CTs to their mediastinum: a pack to train on that is small enough to travel.
+
+Without a layout: the development CTs whose licence allows weights that are shipped, for implanted
+nodes. With one: a set of one's own with drawn nodes (see `datasets`).
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,19 @@ from typing import Annotated
 
 import typer
 
-from plugins.lymph_nodes import cases
+from plugins.lymph_nodes import cases, datasets
 
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder of CTs.")],
     out: Annotated[Path, typer.Option("--out")],
+    layout: Annotated[str, typer.Option(help="lnq, nih, lynos or plain")] = "",
     unseen: Annotated[bool, typer.Option("--unseen", help="The patients to measure on.")] = False,
 ) -> None:
     """Write one file for each patient."""
     out.mkdir(parents=True, exist_ok=True)
-    for case in cases.sources(data, cases.UNSEEN if unseen else cases.SOURCES):
+    drawn = (one.case() for one in datasets.find(data, layout)) if layout else None
+    for case in drawn or cases.sources(data, cases.UNSEEN if unseen else cases.SOURCES):
         path = case.save(out)
         typer.echo(
             f"{path.name}: {case.volume.shape}, {path.stat().st_size / 2**20:.1f} MiB, muscle "

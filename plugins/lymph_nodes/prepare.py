@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from inference.box import Box
     from inference.series import Array
 
+THRESHOLD = 0.4
+"""Of the published ensemble."""
+CT = ("CT", "OT")
+"""What may be a CT: files like NIfTI state no modality."""
 WINDOW = (-175.0, 275.0)
 """HU that become -1 and 1."""
 FEWEST_SLICES = 8
@@ -45,8 +49,10 @@ def normalise(volume: Array) -> Array:
     return scaled
 
 
-def refuse(volume: Array, spacing: Sequence[float]) -> None:
+def refuse(volume: Array, spacing: Sequence[float], modality: str = "CT") -> None:
     """Raise UserError for what cannot be searched for nodes."""
+    if modality not in CT:
+        raise UserError(f"This series is {modality}, not CT: give a chest CT.")
     if volume.ndim != 3 or len(volume) < FEWEST_SLICES:
         raise UserError(
             f"This volume has {len(volume)} slices: give a chest CT of {FEWEST_SLICES} or more."

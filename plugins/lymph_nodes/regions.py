@@ -165,8 +165,9 @@ def mediastinum_of(small: Array, lungs: Mask, body: Mask, step: Sequence[float])
 def front_of_spine(hull: Mask) -> Mask:
     """The part of the thorax from the sternum to the middle of the vertebral bodies."""
     rows = np.arange(hull.shape[1])[None, :, None]
-    first = hull.any(axis=2).argmax(axis=1)[:, None, None]
-    last = hull.shape[1] - hull.any(axis=2)[:, ::-1].argmax(axis=1)[:, None, None]
+    crossed = np.asarray(hull.any(axis=2))
+    first = crossed.argmax(axis=1)[:, None, None]
+    last = hull.shape[1] - crossed[:, ::-1].argmax(axis=1)[:, None, None]
     return np.asarray(rows < first + FRONT * (last - first))
 
 

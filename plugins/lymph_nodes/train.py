@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -68,12 +68,15 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     start: Annotated[Optional[Path], typer.Option(help="A finished run to go on from.")] = None,  # noqa: UP045
     seed: int = 0,
     batch: Annotated[Optional[int], typer.Option(help="Samples in a step.")] = None,  # noqa: UP045
+    size: Annotated[Optional[int], typer.Option(help="Edge of the samples, voxels.")] = None,  # noqa: UP045
+    width: Annotated[Optional[int], typer.Option(help="Channels of the finest level.")] = None,  # noqa: UP045
     workers: Annotated[int, typer.Option(help="Processes that make samples; 0: none.")] = 0,
 ) -> None:
     """Train one network; a stopped run goes on with --resume."""
     keep_freed_blocks()
-    config = CONFIGS[model]
+    config = CONFIGS[model] if width is None else replace(CONFIGS[model], width=width)
     recipe = RECIPES[config.kind]
+    edges = recipe.size if size is None else (size, size, size)
     trained, held = data.split(data.read(pack), fold, folds)
     if not trained:
         raise typer.BadParameter(f"Fold {fold} of {folds} leaves no patient to train on.")
@@ -81,7 +84,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     out.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {
         "model": model, "fold": fold, "folds": folds, "seed": seed, "steps": length,
-        "batch": many, "size": recipe.size, "start": start and start.name,
+        "batch": many, "size": edges, "start": start and start.name,
         "trained": [case.name for case in trained], "held_out": [case.name for case in held],
         "implanted": [case.name for case in trained if case.nodes is None],
         "selection": "averaged weights after the last step of a fixed schedule",
@@ -94,7 +97,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         steps=length, rate=recipe.rate, weight_decay=1e-3, warm_up=min(200, length // 10),
         ema=0.998, seed=seed, minutes=minutes,
     )  # fmt: skip
-    samples = data.Samples(trained, data.Patch(recipe.size, config.spacing), many, seed)
+    samples = data.Samples(trained, data.Patch(edges, config.spacing), many, seed)
     with ExitStack() as stack:
         made: Any = samples
         if workers:

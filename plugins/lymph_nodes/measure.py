@@ -1,0 +1,217 @@
+"""Nodes as a radiologist measures them: short and long axis in the axial slice, volume, HU.
+
+Arrays (z, y, x), spacing (z, y, x) mm. All lengths are taken between points in mm, never from
+pixels times a spacing: pixels need not be square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import cc3d
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist, squareform
+from skimage.measure import find_contours
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inference.series import Array
+
+SPECK_MM3 = 30.0
+"""Less than a ball of 4 mm is noise."""
+MOST = 255
+"""Nodes, for label maps of 8 bit."""
+POINTS, WAVES = 256, 8
+"""An outline is drawn through so many points and has so many waves."""
+SURE = 90.0
+"""Percentile of the probability in a node that is its confidence."""
+
+Line = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """The longest diameter of a slice and the largest perpendicular to it; ends (y, x) voxels."""
+
+    long_mm: float
+    short_mm: float
+    long_ends: Line
+    short_ends: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node; places in voxels of the volume, `axes_3d_mm` of the ellipsoid of its moments."""
+
+    id: int
+    centroid: tuple[float, float, float]
+    slice: int  # the axial slice with the most of it, in which it is measured
+    short_axis_mm: float
+    long_axis_mm: float
+    long_ends: Line
+    short_ends: Line
+    axes_3d_mm: tuple[float, float, float]  # the longest first
+    volume_ml: float
+    mean_hu: float
+    confidence: float
+
+    def plain(self) -> dict[str, Any]:
+        """For a pipe or a JSON."""
+        return asdict(self)
+
+
+def components(mask: Array, spacing: Sequence[float], smallest_mm3: float = 0.0) -> Array:
+    """Separate nodes of a mask, numbered from 1, the largest first; at most `MOST`; uint8.
+
+    Voxels that touch at a corner belong to one node.
+    """
+    numbers = np.asarray(cc3d.connected_components(mask.astype(np.uint8), connectivity=26))
+    sizes = np.bincount(numbers.ravel())
+    sizes[0] = 0
+    voxel = float(np.prod(spacing))
+    least = max(1.0, smallest_mm3 / voxel)
+    kept = [i for i in np.argsort(-sizes, kind="stable") if sizes[i] >= least]
+    lookup = np.zeros(len(sizes), np.uint8)
+    lookup[kept[:MOST]] = np.arange(1, min(len(kept), MOST) + 1)
+    return np.asarray(lookup[numbers])
+
+
+def nodes(
+    labels: Array,
+    spacing: Sequence[float],
+    volume: Array | None = None,
+    probability: Array | None = None,
+    offset: Sequence[int] = (0, 0, 0),
+) -> list[Node]:
+    """Every numbered node; `offset` is where the arrays begin in the volume, voxels."""
+    boxes = ndimage.find_objects(labels)
+    return [
+        _node(number, labels, box, spacing, volume, probability, offset)
+        for number, box in enumerate(boxes, start=1)
+        if box is not None
+    ]
+
+
+def _node(
+    number: int,
+    labels: Array,
+    box: tuple[slice, ...],
+    spacing: Sequence[float],
+    volume: Array | None,
+    probability: Array | None,
+    offset: Sequence[int],
+) -> Node:
+    mask = labels[box] == number
+    first = np.add([part.start for part in box], offset)
+    index = int(mask.sum(axis=(1, 2)).argmax())
+    found = axes(mask[index], spacing[1:])
+    shift = first[1:]
+    place = np.argwhere(mask).mean(axis=0) + first
+    return Node(
+        number,
+        tuple(place.tolist()),
+        index + int(first[0]),
+        found.short_mm,
+        found.long_mm,
+        _moved(found.long_ends, shift),
+        _moved(found.short_ends, shift),
+        axes_3d(mask, spacing),
+        float(np.count_nonzero(mask) * np.prod(spacing) / 1000),
+        float(volume[box][mask].mean()) if volume is not None else float("nan"),
+        float(np.percentile(probability[box][mask], SURE)) if probability is not None else 1.0,
+    )
+
+
+def axes(mask: Array, spacing: Sequence[float]) -> Axes:
+    """Of a slice's mask (y, x), by its convex hull: where a node is bent, across the bend."""
+    hull = outline(mask) * np.asarray(spacing)
+    apart = squareform(pdist(hull))
+    first, last = np.unravel_index(apart.argmax(), apart.shape)
+    along = (hull[last] - hull[first]) / max(apart.max(), 1e-9)
+    short = chord(hull, along)
+    ends = [_line(points / np.asarray(spacing)) for points in (hull[[first, last]], short)]
+    return Axes(float(apart.max()), float(np.linalg.norm(short[1] - short[0])), *ends)
+
+
+def outline(mask: Array) -> Array:
+    """Corners of the convex hull of a mask's smooth outline, in order, (n, 2) px.
+
+    The outline's lowest frequencies alone: they take the stairs of the voxels away without
+    shrinking the shape, as blurring would (Kuhl and Giardina 1982).
+    """
+    padded = np.pad(mask, 1).astype(np.float32)
+    contour = max(find_contours(padded, 0.5), key=len) - 1  # type: ignore[no-untyped-call]
+    steps = np.linalg.norm(np.diff(contour, axis=0), axis=1)
+    at = np.concatenate([[0.0], np.cumsum(steps)])
+    even = np.linspace(0, at[-1], POINTS, endpoint=False)
+    line = np.interp(even, at, contour[:, 0]) + 1j * np.interp(even, at, contour[:, 1])
+    waves = np.fft.fft(line)
+    waves[np.abs(np.fft.fftfreq(POINTS, 1 / POINTS)) > WAVES] = 0
+    smooth = np.fft.ifft(waves)
+    points = np.stack([smooth.real, smooth.imag], axis=1)
+    return np.asarray(points[ConvexHull(points).vertices])
+
+
+def chord(hull: Array, along: Array) -> Array:
+    """The longest chord of a convex polygon (n, 2) perpendicular to a direction; its two ends.
+
+    A chord's length is piecewise linear along the polygon, so the longest ends in a corner.
+    """
+    across = np.array((-along[1], along[0]))
+    position, height = hull @ along, hull @ across
+    start, end = int(position.argmin()), int(position.argmax())
+    one, other = _side(position, height, start, end), _side(position, height, end, start)
+    places = np.clip(position, position[start], position[end])
+    heights = np.stack([np.interp(places, *one), np.interp(places, *other)])
+    best = int(np.abs(heights[0] - heights[1]).argmax())
+    return np.stack([places[best] * along + h * across for h in heights[:, best]])
+
+
+def _side(position: Array, height: Array, start: int, end: int) -> tuple[Array, Array]:
+    """One side of a polygon between two corners, by growing position."""
+    count = len(position)
+    index = np.arange(start, start + (end - start) % count + 1) % count
+    order = np.argsort(position[index], kind="stable")
+    return position[index][order], height[index][order]
+
+
+def axes_3d(mask: Array, spacing: Sequence[float]) -> tuple[float, float, float]:
+    """Full axes, mm, of the ellipsoid with the same moments, the longest first."""
+    points = np.argwhere(mask) * np.asarray(spacing)
+    moments = np.cov(points.T, bias=True) if len(points) > 1 else np.zeros((3, 3))
+    least = min(spacing) ** 2 / 12  # of a single voxel
+    longest_last = 2 * np.sqrt(5 * np.maximum(np.linalg.eigvalsh(moments), least))
+    c, b, a = (float(length) for length in longest_last)
+    return a, b, c
+
+
+def at_threshold(
+    probability: Array,
+    volume: Array,
+    spacing: Sequence[float],
+    threshold: float,
+    smallest_mm: float = 0.0,
+    offset: Sequence[int] = (0, 0, 0),
+) -> tuple[Array, list[Node]]:
+    """Labels (uint8) and nodes of a probability map whose short axis is at least `smallest_mm`."""
+    labels = components(probability >= threshold, spacing, SPECK_MM3)
+    found = nodes(labels, spacing, volume, probability, offset)
+    kept = [node for node in found if node.short_axis_mm >= smallest_mm]
+    lookup = np.zeros(MOST + 1, np.uint8)
+    for number, node in enumerate(kept, start=1):
+        lookup[node.id] = number
+    renumbered = [replace(node, id=number) for number, node in enumerate(kept, start=1)]
+    return np.asarray(lookup[labels]), renumbered
+
+
+def _line(points: Array) -> Line:
+    (y0, x0), (y1, x1) = points.tolist()
+    return (y0, x0), (y1, x1)
+
+
+def _moved(line: Line, shift: Array) -> Line:
+    return _line(np.asarray(line) + shift)

@@ -1,0 +1,235 @@
+"""Mediastinal lymph nodes for the worker and the command line: numpy in, numpy out."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inference.errors import UserError
+from inference.tasks import Setting, Task
+from plugins.lymph_nodes.export import write
+from plugins.lymph_nodes.prepare import THRESHOLD, doubts, is_tilted, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from inference.series import Array, Series
+    from inference.weights import WeightsInfo
+    from inference.worker import JobContext
+    from plugins.lymph_nodes.measure import Node
+    from plugins.lymph_nodes.model import NodeNet
+    from plugins.lymph_nodes.predict import Search
+
+NAME = "lymph_nodes"
+NETWORKS = {"ensemble": ("slab", "full"), "slab": ("slab",), "full": ("full",)}
+BYTES_AT_LEAST = 1_500_000_000
+BYTES_A_VOXEL = 14
+"""Of the volume, for its copies and maps beside the networks."""
+UNTRAINED = (
+    "No network for lymph nodes is installed: train one with python -m plugins.lymph_nodes.train "
+    "and enter it with python -m plugins.lymph_nodes.publish."
+)
+
+
+def segment(  # noqa: PLR0913  one argument for each setting
+    context: JobContext,
+    volume: Array,
+    spacing: Sequence[float],
+    anatomy: Array | None = None,
+    model: str = "ensemble",
+    combine: str = "max",
+    threshold: float = THRESHOLD,
+    smallest: float = 0.0,
+    tilted: bool = False,
+    modality: str = "CT",
+) -> dict[str, Any]:
+    """Nodes of a chest CT (z, y, x), HU, `spacing` mm; `anatomy` non-zero where no node can be.
+
+    Hands over {"nodes": […]} as nodes are found; the last answer replaces them. Raises UserError.
+    """
+    from plugins.lymph_nodes import measure, regions
+
+    refuse(volume, spacing, modality)
+    if not 0 < threshold < 1:
+        raise UserError(f"A threshold of {threshold} is not possible: give one between 0 and 1.")
+    models = installed(model, with_anatomy=anatomy is not None)
+    context.progress(0, 0, "Finding the lungs")
+    where = regions.find(volume, spacing)
+    box = where.mediastinum
+    found = _search(context, models, volume, spacing, box, anatomy, combine, threshold)
+    found *= where.mask(volume.shape)[box.slices]
+    context.progress(0, 0, "Measuring")
+    part, nodes = measure.at_threshold(
+        found, volume[box.slices], spacing, threshold, smallest, box.start
+    )
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[box.slices] = part
+    warnings = [*doubts(spacing, tilted), *([where.warning] if where.warning else [])]
+    return {
+        "labels": labels,
+        "probability": found.astype(np.float16),
+        "box": (box.start, box.stop),
+        "nodes": [node.plain() for node in nodes],
+        "warning": " ".join(warnings) or None,
+        "models": [
+            {"name": info.name, "version": info.version, "sha256": info.sha256} for info in models
+        ],
+        "device": context.device,
+    }
+
+
+def remeasure(
+    context: JobContext,
+    probability: Array,
+    volume: Array,
+    spacing: Sequence[float],
+    threshold: float,
+    smallest: float = 0.0,
+    offset: Sequence[int] = (0, 0, 0),
+) -> dict[str, Any]:
+    """Labels and nodes of a finished search at another threshold; arrays are its box alone."""
+    from plugins.lymph_nodes import measure
+
+    context.progress(0, 0, "Measuring")
+    labels, nodes = measure.at_threshold(
+        probability.astype(np.float32), volume, spacing, threshold, smallest, offset
+    )
+    return {"labels": labels, "nodes": [node.plain() for node in nodes]}
+
+
+def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
+    """The networks of a choice, trained with anatomy if that is known; raises UserError."""
+    from inference import weights
+
+    present = {info.name: info for info in weights.describe() if info.plugin == NAME}
+    wanted = [
+        f"{name}_priors" if with_anatomy and f"{name}_priors" in present else name
+        for name in NETWORKS[model]
+    ]
+    chosen = [present[name] for name in wanted if name in present]
+    if len(chosen) < len(wanted):
+        missing = " and ".join(name for name in wanted if name not in present)
+        raise UserError(f"The network {missing} is not installed." if chosen else UNTRAINED)
+    return chosen
+
+
+def _search(
+    context: JobContext,
+    models: Sequence[WeightsInfo],
+    volume: Array,
+    spacing: Sequence[float],
+    box: Any,
+    anatomy: Array | None,
+    how: str,
+    threshold: float,
+) -> Array:
+    """The ensemble's probability over the box, float32."""
+    from inference.memory import Footprint, with_fallback
+    from plugins.lymph_nodes.predict import EDGE, Search, combine
+
+    def tell(note: str) -> None:
+        context.progress(0, 0, note)
+
+    maps = []
+    for info in models:
+        network = context.models.get((NAME, info.name, info.sha256), partial(_load, info))
+
+        def attempt(footprint: Footprint, network: NodeNet = network) -> Array:
+            size = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+            what = Search(volume, size, box, anatomy, footprint.device, footprint.tile)
+            return _one(context, network, what, threshold)
+
+        first = Footprint(context.device, EDGE)
+        maps.append(with_fallback(attempt, first, tell, context.models.clear))
+    return combine(maps, how)
+
+
+def _one(context: JobContext, network: NodeNet, what: Search, threshold: float) -> Array:
+    """One network's probability, handing over nodes that are complete."""
+    from inference.interrupt import interruptible
+    from plugins.lymph_nodes.partial import complete
+    from plugins.lymph_nodes.predict import search
+
+    kind = {"slab": "Searching slab by slab", "full": "Searching the whole chest"}
+    note = kind[network.config.kind]
+    grid = what.grid(network)
+
+    def report(done: int, total: int) -> None:
+        context.progress(done, total, note)
+
+    def finished(found: Array, start: int, stop: int) -> None:
+        nodes: list[Node] = complete(found, start, stop, grid, threshold)
+        if nodes:
+            context.partial({"nodes": [node.plain() for node in nodes]})
+
+    with interruptible(network, context.check):
+        return search(network, what, report, finished)
+
+
+def _load(info: WeightsInfo) -> NodeNet:
+    from inference import weights
+    from plugins.lymph_nodes.model import build
+
+    state, details = weights.load(NAME, info.name)
+    network = build(details["network"])
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _suits(series: Series) -> bool:
+    return series.kind == "volume" and not series.rgb
+
+
+def _request(
+    series: Series, settings: Mapping[str, Any]
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    volume = series.canonical()
+    chosen = {name: value for name, value in settings.items() if name != "anatomy"}
+    arrays = {"volume": volume}
+    if settings["anatomy"]:
+        arrays["anatomy"] = read_anatomy(Path(settings["anatomy"]), volume.shape)
+    geometry = series.canonical_geometry
+    about = {"tilted": is_tilted(geometry.affine), "modality": series.modality}
+    return arrays, {**chosen, **about, "spacing": geometry.spacing}
+
+
+def read_anatomy(path: Path, shape: tuple[int, ...]) -> Array:
+    """A mask of known structures, uint8, over the same grid as the CT; raises UserError."""
+    from inference.reading import read
+
+    labels = read(path)[0].canonical()
+    if labels.shape != shape:
+        raise UserError(f"{path.name} has another grid than the CT: resample it to the CT first.")
+    return np.asarray(labels != 0, np.uint8)
+
+
+def _estimate_bytes(series: Series, settings: Mapping[str, Any]) -> int:
+    return BYTES_AT_LEAST + BYTES_A_VOXEL * int(np.prod(series.spatial_shape))
+
+
+TASK = Task(
+    name=NAME,
+    title="Lymph nodes",
+    summary="Finds, outlines and measures lymph nodes of the mediastinum in a chest CT.",
+    version="1",
+    entry="plugins.lymph_nodes.task:segment",
+    suits=_suits,
+    settings=(
+        Setting("model", "Model", "ensemble", str, tuple(NETWORKS),
+                "ensemble: both networks; slab: fine, in slabs; full: the whole chest at once"),
+        Setting("combine", "Ensemble by", "max", str, ("max", "mean"),
+                "max: finds more; mean: fewer false finds"),
+        Setting("threshold", "Threshold", THRESHOLD, float,
+                help="probability from which a voxel belongs to a node, 0 to 1"),
+        Setting("smallest", "Smallest short axis", 0.0, float,
+                help="nodes with a shorter short axis are left out, mm"),
+        Setting("anatomy", "Known anatomy", "", str,
+                help="file with a mask of what is no node: oesophagus, vessels, heart"),
+    ),
+    request=_request,
+    write=write,
+    estimate_bytes=_estimate_bytes,
+)  # fmt: skip

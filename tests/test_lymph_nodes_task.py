@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch  # noqa: TID253  a network is built here
+
+from inference import weights
+from inference.box import Box
+from inference.errors import UserError
+from inference.reading import read
+from inference.series import Geometry, Series
+from inference.worker import Cancelled, JobContext
+from plugins.lymph_nodes import datasets, evaluate, regions
+from plugins.lymph_nodes.cases import cut
+from plugins.lymph_nodes.model import Config, NodeNet
+from plugins.lymph_nodes.predict import combine
+from plugins.lymph_nodes.prepare import Grid, doubts, is_tilted, known_anatomy, normalise, refuse
+from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, remeasure, segment
+from tests import phantoms
+from tests.chests import SHAPE, SPACING, ball, chest
+
+CENTRE, RADIUS = (46, 30, 66), 9.0  # voxels, mm
+BRIGHT = 260
+
+
+def geometry() -> Geometry:
+    return Geometry(np.diag((*SPACING, 1.0))[[2, 1, 0, 3]], known=True)
+
+
+def chest_with_node() -> np.ndarray:
+    volume = chest()
+    volume[ball(SHAPE, CENTRE, RADIUS)] = BRIGHT
+    return volume
+
+
+def bright_finder(kind: str) -> NodeNet:
+    """A network whose weights are set by hand: it takes what is above 220 HU for a node."""
+    network = NodeNet(Config(kind, 1, 1, SPACING))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm3d):
+                module.weight.fill_(1)
+            elif isinstance(module, torch.nn.Conv3d) and module.kernel_size == (3, 3, 3):
+                module.weight[0, 0, 1, 1, 1] = 1
+        level = float(normalise(np.array([220.0]))[0])
+        network.heads[0].weight.fill_(200)
+        network.heads[0].bias.fill_(-200 * level)
+    return network.eval()
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Two networks in an empty folder of weights."""
+    monkeypatch.setattr("inference.weights.resource_path", lambda *parts: tmp_path.joinpath(*parts))
+    for kind in ("slab", "full"):
+        details = {"version": "1", "licence": "Apache-2.0", "summary": "By hand."}
+        network = bright_finder(kind)
+        details["network"] = asdict(network.config)
+        weights.save("lymph_nodes", kind, network.state_dict(), details)
+
+
+def main_node(result):
+    return min(
+        result["nodes"], key=lambda node: np.abs(np.subtract(node["centroid"], CENTRE)).sum()
+    )
+
+
+def test_a_node_is_found_measured_and_told_as_it_is_found(installed):
+    notes, partial = [], []
+    context = JobContext(
+        "cpu", tell=lambda done, total, note: notes.append(note), hand_over=partial.append
+    )
+    result = segment(context, chest_with_node(), SPACING)
+    node = main_node(result)
+    assert node["centroid"] == pytest.approx(CENTRE, abs=0.3)
+    assert node["short_axis_mm"] == pytest.approx(2 * RADIUS, abs=1.5)
+    assert node["volume_ml"] == pytest.approx(4 / 3 * np.pi * RADIUS**3 / 1000, rel=0.1)
+    assert node["mean_hu"] == pytest.approx(BRIGHT, abs=5)
+    assert node["confidence"] > 0.9
+    z, y, x = CENTRE
+    assert result["labels"][z, y, x] == node["id"]
+    assert result["labels"].shape == SHAPE
+    assert result["warning"] is None
+    early = [one for told in partial for one in told["nodes"]]
+    assert any(one["centroid"] == pytest.approx(CENTRE, abs=1) for one in early)
+    assert [*dict.fromkeys(notes)] == [
+        "Finding the lungs", "Searching slab by slab", "Searching the whole chest", "Measuring",
+    ]  # fmt: skip
+
+
+def test_the_threshold_can_be_moved_afterwards(installed):
+    volume = chest_with_node()
+    result = segment(JobContext("cpu"), volume, SPACING, model="slab")
+    start, stop = result["box"]
+    part = volume[Box(start, stop).slices]
+    again = remeasure(JobContext("cpu"), result["probability"], part, SPACING, 0.4, offset=start)
+    assert main_node(again)["volume_ml"] == main_node(result)["volume_ml"]
+    large = remeasure(
+        JobContext("cpu"), result["probability"], part, SPACING, 0.4, smallest=500, offset=start
+    )
+    assert large["nodes"] == []
+
+
+def test_it_can_be_cancelled(installed):
+    def stop() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        segment(JobContext("cpu", give_way=stop), chest(), SPACING)
+
+
+def test_without_networks_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("inference.weights.resource_path", lambda *parts: tmp_path.joinpath(*parts))
+    with pytest.raises(UserError) as error:
+        segment(JobContext("cpu"), chest(), SPACING)
+    assert str(error.value) == UNTRAINED
+
+
+def test_files_hold_instances_and_a_row_for_each_node(installed, tmp_path):
+    stored = chest_with_node()[::-1, :, ::-1]
+    placed = geometry().reordered((0, 1, 2), (True, False, True), SHAPE)
+    series = Series(np.ascontiguousarray(stored), "volume", "CT", (tmp_path / "a.nrrd",), placed)
+    arrays, params = TASK.request(series, TASK.defaults())
+    result = segment(JobContext("cpu"), **arrays, **params)
+    measurements = TASK.write(series, result, tmp_path / "a")
+    labels = read(tmp_path / "a_nodes.nii.gz")[0].canonical()
+    np.testing.assert_array_equal(labels, result["labels"])
+    rows = list(csv.DictReader((tmp_path / "a_nodes.csv").open()))
+    assert len(rows) == measurements["nodes"] == len(result["nodes"])
+    row = rows[main_node(result)["id"] - 1]
+    expected = geometry().to_patient(np.array(CENTRE))
+    assert [float(row[f"{axis}_mm"]) for axis in "xyz"] == pytest.approx(expected, abs=1)
+    assert TASK.estimate_bytes(series, TASK.defaults()) > 1e9
+    json.dumps(measurements)
+
+
+def test_an_answer_without_nodes_is_a_table_without_rows(tmp_path):
+    series = Series(chest(), "volume", "CT", (tmp_path / "a.nrrd",), geometry())
+    result = {"nodes": [], "labels": np.zeros(SHAPE, np.uint8), "models": []}
+    assert TASK.write(series, result, tmp_path / "a")["nodes"] == 0
+    assert (tmp_path / "a_nodes.csv").read_text().startswith("id,x_mm,y_mm,z_mm,short_axis_mm")
+
+
+@pytest.mark.parametrize(
+    ("volume", "spacing", "modality", "words"),
+    [
+        (chest()[:3], SPACING, "CT", "3 slices"),
+        (chest(), (10.0, 2.5, 2.5), "CT", "10 mm apart"),
+        (chest(), SPACING, "MR", "is MR, not CT"),
+        (np.abs(chest()).astype(np.int16), SPACING, "OT", "Hounsfield"),
+        (chest()[:, :8], SPACING, "CT", "centimetres"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_a_sentence(volume, spacing, modality, words):
+    with pytest.raises(UserError, match=words):
+        refuse(volume, spacing, modality)
+
+
+def test_what_makes_the_result_less_sure_is_said():
+    assert doubts((2.0, 0.7, 0.7), tilted=False) == []
+    assert "7 mm apart" in doubts((7.0, 0.7, 0.7), tilted=False)[0]
+    tilted = geometry().affine.copy()
+    tilted[:3, 0] += tilted[:3, 1] * 0.4
+    assert is_tilted(tilted)
+    assert not is_tilted(phantoms.geometry(phantoms.oblique()).affine)
+    assert "gantry" in doubts(SPACING, tilted=True)[0]
+
+
+@pytest.mark.parametrize("missing", ["none", "right", "left"])
+def test_the_mediastinum_is_found_even_beside_a_missing_lung(missing):
+    volume = chest(right=missing != "right", left=missing != "left")
+    found = regions.find(volume, SPACING)
+    mask = found.mask(SHAPE)
+    z, y, x = CENTRE
+    assert mask[z, y, x]
+    assert mask[z, 35, 50]
+    assert mask[z, 35, 78]
+    assert not mask[z, 5, 64]  # the chest wall
+    assert not mask[z, 80, 64]  # the back
+    assert not mask[:, :, :20].any()
+    assert (found.warning == regions.ONE_LUNG) == (missing != "none")
+
+
+def test_without_lungs_the_whole_volume_is_searched_and_that_is_said():
+    found = regions.find(chest(right=False, left=False), SPACING)
+    assert found.warning == regions.NO_LUNGS
+    assert found.mediastinum == Box.whole(SHAPE)
+    assert found.mask(SHAPE).all()
+
+
+@pytest.mark.parametrize("name", ["r01_001/ct", "fnndsc_chest/ct", "lung1_001/ct", "lung1_002/ct"])
+def test_the_mediastinum_of_real_chests(shared_data, name):
+    series = read(shared_data / "ct" / f"{name}.nii.gz")[0]
+    found = regions.find(series.canonical(), series.canonical_geometry.spacing)
+    z, y, x = (n * s for n, s in zip(
+        found.mediastinum.shape, series.canonical_geometry.spacing, strict=True))  # fmt: skip
+    assert found.warning is None
+    assert 180 < z < 320
+    assert 120 < y < 250
+    assert 150 < x < 250
+
+
+def test_a_grid_keeps_what_lies_where():
+    volume = np.zeros((40, 60, 70), np.float32)
+    volume[18:24, 25:35, 30:42] = 1
+    box = Box((4, 6, 8), (38, 56, 66))
+    grid = Grid(box, (2.0, 0.8, 0.8), (1.5, 1.5, 1.5))
+    back = grid.back(grid.forward(volume))
+    assert grid.forward(volume).shape == grid.shape
+    assert back.shape == box.shape
+    inside = volume[box.slices] > 0.5
+    overlap = 2 * ((back > 0.5) & inside).sum() / ((back > 0.5).sum() + inside.sum())
+    assert overlap > 0.85
+    centre = [np.average(axis, weights=back) for axis in np.indices(box.shape)]
+    assert centre == pytest.approx(np.argwhere(inside).mean(0), abs=0.2)
+
+
+def test_known_anatomy_goes_by_name(tmp_path):
+    labels = np.arange(4).reshape(1, 2, 2)
+    names = [(1, "Esophagus"), (2, "liver"), (3, "Aorta thoracica")]
+    np.testing.assert_array_equal(known_anatomy(labels, names), [[[0, 1], [0, 1]]])
+    assert known_anatomy(labels, [(2, "liver")]) is None
+    write_volume(tmp_path / "a.nii.gz", np.ones((9, 8, 7), np.uint8))
+    assert read_anatomy(tmp_path / "a.nii.gz", (9, 8, 7)).all()
+    with pytest.raises(UserError, match="another grid"):
+        read_anatomy(tmp_path / "a.nii.gz", (9, 8, 6))
+
+
+def test_an_ensemble_is_a_maximum_or_a_mean():
+    maps = [np.array([0.2, 0.8], np.float32), np.array([0.6, 0.4], np.float32)]
+    assert combine(maps, "max") == pytest.approx([0.6, 0.8])
+    assert combine(maps, "mean") == pytest.approx([0.4, 0.6])
+
+
+def write_volume(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(SPACING[::-1])
+    sitk.WriteImage(image, str(path))
+
+
+def write_dicom(folder: Path, volume: np.ndarray) -> None:
+    series = Series(volume, "volume", "CT", (folder / "x",), geometry())
+    phantoms.save(folder, list(phantoms.ct_slices(series)))
+
+
+NODE = ball(SHAPE, CENTRE, RADIUS).astype(np.uint8)
+LAYOUTS = {
+    "lnq": ("train/lnq2023-train-case_0001-ct.nrrd", "train/lnq2023-train-case_0001-seg.nrrd"),
+    "nih": ("", "MED_LYMPH_MASKS/MED_LYMPH_001/MED_LYMPH_001_mask.nii.gz"),
+    "lynos": ("Pat1/pat1_data.nii.gz", "Pat1/pat1_labels_LymphNodes.nii.gz"),
+    "plain": ("a_ct.nii.gz", "a_nodes.nii.gz"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sets_of_others_are_read_in_their_layouts(layout, tmp_path):
+    ct, nodes = LAYOUTS[layout]
+    if ct:
+        write_volume(tmp_path / ct, chest())
+    else:
+        write_dicom(tmp_path / "CT Lymph Nodes" / "MED_LYMPH_001" / "study" / "series", chest())
+    write_volume(tmp_path / nodes, NODE)
+    if layout == "lynos":
+        write_volume(tmp_path / "Pat1" / "pat1_labels_Esophagus.nii.gz", NODE)
+        write_volume(tmp_path / "Pat1" / "pat1_labels_Stations.nii.gz", np.ones_like(NODE))
+    (drawn,) = datasets.find(tmp_path, layout)
+    case = drawn.case()
+    assert case.nodes is not None
+    assert case.nodes.sum() == NODE.sum()
+    assert np.isin(case.volume[case.nodes], chest()[NODE > 0]).all()
+    assert drawn.partial == (layout == "lnq")
+    if layout == "lnq":  # soft tissue that nobody drew may be a node, air and bone are none
+        assert case.sure[case.nodes].all()
+        assert not case.sure[(case.volume > 20) & (case.volume < 90) & ~case.nodes].any()
+        assert case.sure[case.volume < -100].all()
+    else:
+        assert case.sure.all()
+    if layout == "lynos":
+        assert case.priors is not None
+        assert case.priors.sum() == NODE.sum()
+
+
+def test_an_empty_folder_and_an_unknown_layout_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no CT with drawn nodes"):
+        datasets.find(tmp_path, "lnq")
+    with pytest.raises(UserError, match="not known"):
+        datasets.find(tmp_path, "unheard")
+
+
+def test_a_drawing_on_another_grid_is_refused(tmp_path):
+    write_volume(tmp_path / "a_ct.nii.gz", chest())
+    write_volume(tmp_path / "a_nodes.nii.gz", NODE[1:])
+    with pytest.raises(UserError, match="another grid"):
+        datasets.find(tmp_path, "plain")[0].case()
+
+
+def test_evaluation_scores_what_was_drawn():
+    volume = chest_with_node()
+    case = cut("drawn", volume, SPACING, np.ones(SHAPE, bool), NODE > 0)
+    truth = evaluate.truth_of(case, 0)
+    networks = {kind: bright_finder(kind) for kind in ("slab", "full")}
+    found = evaluate.maps(truth, networks, "cpu")
+    assert set(found) == {"slab", "full", "ensemble, max", "ensemble, mean"}
+    patient = evaluate.score(truth, found["ensemble, max"])
+    assert patient["bands"]["10 mm or more"]["recall"] == 1
+    assert patient["bands"]["10 mm or more"]["dice"][0] > 0.85
+    nothing = evaluate.score(truth, np.zeros(case.volume.shape, np.float32))
+    assert nothing["bands"]["10 mm or more"]["f1"] == 0
+    assert nothing["dice"] == 0
+    summary = evaluate.summarise([patient, nothing])
+    assert summary["10 mm or more"]["recall"] == 0.5
+    assert evaluate.table({"x": summary}, 2).row_count == 1
+
+
+def test_implanted_truth_is_the_same_for_the_same_seed():
+    case = cut("phantom", chest(), SPACING, np.ones(SHAPE, bool))
+    one, same, other = (evaluate.truth_of(case, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.volume, same.volume)
+    assert not np.array_equal(one.labels, other.labels)
+    assert replace(one, labels=one.labels).short_axes == same.short_axes
