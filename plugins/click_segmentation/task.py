@@ -235,5 +235,5 @@ TASK = Task(
     request=_request,
     write=_write,
     estimate_bytes=_estimate_bytes,
-    widget="",
+    widget="plugins.click_segmentation.widget:ClicksWidget",
 )  # fmt: skip
