@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 CORRECTIONS = 6
 TAKEN = 0.9  # a batch's corrections each take place in so many of its samples
 EDITED, FOLLOWED = 0.12, 0.25  # conversations that begin with a mask
-ENDED = 0.12  # of those that follow, where nothing of the object is left
 FORGOTTEN = 0.15  # the previous outline is left out
 EDGE, EDGE_WEIGHT = 5, 3.0  # px round the outline count 1 + weight times
 
@@ -63,7 +62,7 @@ def begin(
 ) -> Conversation:
     """A conversation with its first prompts."""
     choice = rng.random()
-    if choice < FOLLOWED and neighbour.any():
+    if neighbour.any() and (choice < FOLLOWED or not target.any()):
         return _followed(image, target, neighbour, rng)
     if choice < FOLLOWED + EDITED and target.any():
         mask = teaching.spoiled(target, neighbour, rng)
@@ -74,11 +73,8 @@ def begin(
 def _followed(
     image: NDArray[np.float32], target: Mask, neighbour: Mask, rng: np.random.Generator
 ) -> Conversation:
-    """The neighbour's mask, sometimes with a click in its middle; the object may have ended."""
+    """The neighbour's mask, mostly with a click in its middle; the object may have ended."""
     mask = teaching.drifted(neighbour, rng)
-    if rng.random() < ENDED:  # what the mask shows is somewhere else, so nothing of it is here
-        half = tuple(n // 2 for n in mask.shape)
-        mask, target = np.roll(mask, half, (0, 1)), np.zeros_like(target)
     said = [middle(mask)] if rng.random() < 0.8 and mask.any() else []
     return Conversation(image, target, said, mask, BESIDE)
 

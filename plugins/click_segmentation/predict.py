@@ -34,6 +34,9 @@ KEPT = 16
 SHARP = 0.8
 """A correction is looked at again where the crop has fewer pixels for one of the slice."""
 
+SURE = 0.55
+"""The network knows what it sees where it expects at least this Dice of its outline."""
+
 SHRUNK = 0.3
 """An outline that has become so small a part of its crop is looked at again in one that fits."""
 
@@ -110,7 +113,10 @@ class Outliner:
         return replace(found, mask=obeyed(found.mask, prompts, locked=locked))
 
     def _first(self, image: Image, prompts: Sequence[Prompt], spacing: Sequence[float]) -> Outline:
-        """Look closer until the object is large enough to be seen, then at it alone."""
+        """Look closer until the object is large enough to be seen, then at it alone.
+
+        What was seen from afar is told to that last look only where the network is sure of it.
+        """
         for crop in looks(image.shape[:2], prompts, spacing, self.size):
             found = self.seen(image, crop, prompts, None)
             mask = obeyed(found.mask, prompts)
@@ -119,7 +125,9 @@ class Outliner:
         if not mask.any():
             return found
         close = fitted(mask, prompts, spacing, self.size)
-        return found if close.box == crop.box else self.seen(image, close, prompts, mask)
+        if close.box == crop.box:
+            return found
+        return self.seen(image, close, prompts, mask if found.score > SURE else None)
 
     def _corrected(
         self,
