@@ -16,6 +16,7 @@ from plugins.click_segmentation.task import TASK
 from plugins.click_segmentation.tools import PromptTool
 from plugins.click_segmentation.widget_asking import Asking, Preview
 from plugins.click_segmentation.widget_board import Board
+from plugins.click_segmentation.widget_follow import FollowSection
 from plugins.click_segmentation.widget_sections import (
     ModelSection,
     ObjectSection,
@@ -50,11 +51,12 @@ class ClicksWidget(QWidget):
         self.tool = ToolSection(session, self.board, self.use)
         self.objects = ObjectSection(session, self.begin_object)
         self.slice = SliceSection(session, self.board, self.asking, self.preview)
+        self.third = FollowSection(session, settings=lambda: {"model": self.asking.model})
         self.model = ModelSection(self.asking)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID)
-        for section in (self.tool, self.objects, self.slice, self.model):
+        for section in (self.tool, self.objects, self.slice, self.third, self.model):
             column.addWidget(section)
         column.addStretch()
         session.studies.selected_changed.connect(self._select)
