@@ -147,6 +147,7 @@ MOUSE_HELP = (
     ("Ctrl + wheel", "zoom about the mouse"),
     ("Right drag", "window and level"),
     ("Right click", "background, while clicks are in use; on a dot: delete it"),
+    ("N, Tab, X, Delete", "while clicks are in use: new or next object, other side, delete a dot"),
     ("Middle drag, Space + drag", "move the picture"),
     ("Double click", "one view alone, and back"),
 )
