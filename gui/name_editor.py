@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = "limn-dicom.names"
 SHOWN = 8  # suggestions at a time
+WIDTH = 240  # px, of the longest name
 
 
 class NameEditor(QStyledItemDelegate):
@@ -38,6 +39,7 @@ class NameEditor(QStyledItemDelegate):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setMaxVisibleItems(SHOWN)
+        completer.popup().setMinimumWidth(WIDTH)
 
         def choose(name: str) -> None:
             editor.setText(name)
