@@ -39,7 +39,8 @@ class NameEditor(QStyledItemDelegate):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setMaxVisibleItems(SHOWN)
-        completer.popup().setMinimumWidth(WIDTH)
+        if popup := completer.popup():
+            popup.setMinimumWidth(WIDTH)
 
         def choose(name: str) -> None:
             editor.setText(name)
