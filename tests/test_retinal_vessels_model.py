@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
+from torch import nn
 
 from inference import weights
+from inference.folding import folded
 from inference.metrics import confusion
 from plugins.retinal_vessels import data, prepare
-from plugins.retinal_vessels.model import DropBlock, FSGNet, GuidedFilter, build
+from plugins.retinal_vessels.model import IN_ORDER, DropBlock, FSGNet, GuidedFilter, build
 from plugins.retinal_vessels.predict import explain, predict
 
 if TYPE_CHECKING:
@@ -99,6 +101,15 @@ def test_single_precision_is_enough_for_the_filter() -> None:
     double = GuidedFilter().line(*(x.double() for x in (*parts, weight)))
     for a, b in zip(single, double, strict=True):
         assert torch.allclose(a.double(), b, rtol=1e-3, atol=1e-3)
+
+
+def test_folded_batch_norms_leave_the_result(fast: FSGNet) -> None:
+    quick = folded(fast, IN_ORDER)
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) for net in (fast, quick)]
+    assert norms[1] < norms[0] / 2
+    image = torch.randn(1, 4, 96, 80, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(quick(image).sigmoid(), fast(image).sigmoid(), atol=1e-4)
 
 
 def test_drop_block_keeps_the_mean_and_only_acts_in_training() -> None:

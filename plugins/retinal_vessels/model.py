@@ -149,10 +149,8 @@ class GuidedFilter(nn.Module):
         self.epsilon = epsilon
 
     def box(self, x: Tensor) -> Tensor:
-        """Mean over the window, cut at the border: of columns, then of rows, which is quicker."""
-        size, radius = self.size, self.radius
-        columns = F.avg_pool2d(x, (size, 1), 1, (radius, 0), count_include_pad=False)
-        return F.avg_pool2d(columns, (1, size), 1, (0, radius), count_include_pad=False)
+        """Mean over the window, cut at the border."""
+        return F.avg_pool2d(x, self.size, 1, self.radius, count_include_pad=False)
 
     def forward(self, guide: Tensor, coarse: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """`guide` at full size; `coarse` (guide), `target` and `weight` at half size.
@@ -314,6 +312,10 @@ class FSGNet(nn.Module):
 def resize(x: Tensor, size: torch.Size) -> Tensor:
     """Bilinear, corners aligned as published."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
+IN_ORDER = (ModernBlock,)
+"""What runs the modules that it holds in their order, as nn.Sequential does."""
 
 
 def build(config: Mapping[str, Any]) -> FSGNet:
