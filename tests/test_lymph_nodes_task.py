@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -25,6 +25,9 @@ from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, remeasure, s
 from tests import phantoms
 from tests.chests import SHAPE, SPACING, ball, chest
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CENTRE, RADIUS = (46, 30, 66), 9.0  # voxels, mm
 BRIGHT = 260
 
@@ -41,7 +44,7 @@ def chest_with_node() -> np.ndarray:
 
 def bright_finder(kind: str) -> NodeNet:
     """A network whose weights are set by hand: it takes what is above 220 HU for a node."""
-    network = NodeNet(Config(kind, 1, 1, SPACING))
+    network = NodeNet(Config(kind, 1, 2, SPACING))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -49,9 +52,9 @@ def bright_finder(kind: str) -> NodeNet:
             if isinstance(module, torch.nn.BatchNorm3d):
                 module.weight.fill_(1)
             elif isinstance(module, torch.nn.Conv3d) and module.kernel_size == (3, 3, 3):
-                module.weight[0, 0, 1, 1, 1] = 1
+                module.weight[0, -1, 1, 1, 1] = 1  # the image, or the skip that brings it
         level = float(normalise(np.array([220.0]))[0])
-        network.heads[0].weight.fill_(200)
+        network.heads[0].weight.fill_(400 if kind == "full" else 200)  # its gate lets half through
         network.heads[0].bias.fill_(-200 * level)
     return network.eval()
 
