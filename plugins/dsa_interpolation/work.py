@@ -104,6 +104,7 @@ class DsaWork:
         self.prepared, self.subtractor = prepared, prepared.subtractor
         self._show()
         self.changed.emit()
+        self.density_changed.emit()
 
     def set(self, **settings: Any) -> None:
         """Change settings of the subtraction, live."""
