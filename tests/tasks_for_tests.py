@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -215,6 +216,9 @@ def grow(
     for prompt in prompts[len(prompts) - fresh :]:
         part = _meant(grey, mask, prompt)
         mask = mask | part if prompt["positive"] else mask & ~part
+    for prompt in prompts:
+        if prompt["kind"] == "click":
+            mask[tuple(round(place) for place in prompt["position"])] = prompt["positive"]
     if locked is not None:
         mask &= locked == 0
     context.progress(1, 1, "grown")
@@ -240,3 +244,11 @@ def _meant(grey: Array, mask: Array, prompt: dict[str, Any]) -> Array:
         for row, column in zip(rows, columns, strict=True):
             part[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = True
     return part
+
+
+def grow_or_wait(context: JobContext, image: Array, **request: Any) -> None:
+    """Never answers; an open file tells a test which process works on it."""
+    with tempfile.NamedTemporaryFile(prefix="limn-wait"):
+        while True:
+            context.progress(0, 0, "waiting")
+            time.sleep(0.001)

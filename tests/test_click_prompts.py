@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,7 +253,7 @@ def test_next_and_previous_object(session: ClickSession) -> None:
     assert session.document.active == 3
 
 
-# --- answers that come late ------------------------------------------------------------------------
+# --- answers that come late -----------------------------------------------------------------------
 
 
 def test_an_answer_to_an_older_question_never_lands(session: ClickSession, model: Model) -> None:
@@ -337,7 +338,7 @@ def test_what_the_model_cannot_answer_is_not_asked_for_ever(
     assert (session.document.labels == 1).sum() == 180
 
 
-# --- single prompts ----------------------------------------------------------------------------------
+# --- single prompts -------------------------------------------------------------------------------
 
 
 def test_a_deleted_click_takes_along_what_it_brought_and_leaves_the_rest(
@@ -386,7 +387,7 @@ def test_a_deleted_object_takes_its_prompts_along(session: ClickSession, model: 
     assert state(session) == before
 
 
-# --- any sequence ------------------------------------------------------------------------------------
+# --- any sequence ---------------------------------------------------------------------------------
 
 
 def draw(session: ClickSession, at: tuple[int, int, int]) -> None:
@@ -413,10 +414,8 @@ class Deeds:
 
     def run(self, count: int) -> None:
         for _ in range(count):
-            try:
+            with suppress(UserError):
                 self.random.choice(self.all)()
-            except UserError:
-                pass
 
     def place(self) -> tuple[float, ...]:
         return tuple(float(self.random.randrange(n)) for n in SHAPE)

@@ -158,8 +158,9 @@ class SliceSection(Section):
         """The slice of the active object in the view that is used."""
         views, clicks = self._session.views, self._board.session
         plane, display = views.active.plane, views.display
-        if clicks is None or plane is None or display is None:
-            return None
+        shown = clicks is not None and views.active.document is clicks.document is views.document
+        if not shown or clicks is None or plane is None or display is None:
+            return None  # another document is about to be shown
         axis = plane.slicing
         index = 0 if axis is None else round(display.position[axis])
         return Place(clicks.document.active, axis, index)
