@@ -23,7 +23,7 @@ package: setup    ## the one-folder program in dist/limn, built and tried
 pictures: setup   ## the pictures of README.md, taken by the tour
 	@$(display) $(python) -m scripts.tour --out out
 	@mkdir -p docs/images
-	@for name in volume run disc explanation; do cp out/*_$$name.png docs/images/$$name.png; done
+	@for name in volume curves disc explanation; do cp out/*_$$name.png docs/images/$$name.png; done
 
 lock: setup       ## requirements.lock from pyproject.toml
 	@$(python) -m pip install --quiet "pip>=25.1"

@@ -418,6 +418,19 @@ def test_a_run_that_was_stored_subtracted_is_known(window: LimnWindow) -> None:
     assert widget.work.settings.on
 
 
+def test_a_run_that_looks_subtracted_is_not_subtracted_again(window: LimnWindow) -> None:
+    rng = np.random.default_rng(1)
+    ground = vessel_run().voxels[:4].mean(axis=0)
+    difference = 2048 + 1000 * np.log(vessel_run().voxels / ground) + rng.normal(0, 2, (10, 96, 96))
+    show(window, vessel_run(voxels=difference.astype(np.uint16), acquisition=None))
+    widget = dock(window)
+    assert not widget.work.settings.on
+    assert "looks subtracted already" in widget.subtraction.state.text()
+    QTest.mouseClick(widget.subtraction.switch, LEFT)  # the user knows better
+    assert widget.work.settings.on
+    assert not widget.subtraction.state.text()
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_short_runs_do_what_they_can(window: LimnWindow, frames: int) -> None:
     show(window, vessel_run(voxels=vessel_run().voxels[:frames], frame_times=None))
@@ -599,6 +612,76 @@ def test_from_an_angiogram_to_a_marked_run_and_back(
     assert again.synthetic == series.synthetic
     assert again.confidence == pytest.approx(series.confidence, abs=0.01)
     assert (again.voxels == series.voxels).all()
+
+
+def test_regions_go_along_to_the_interpolated_run(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = curves(window)
+    QTest.mouseClick(widget.curves.buttons["Ellipse"], LEFT)
+    drag(window, at(window, 41, 20), at(window, 47, 40))
+    followed(widget, 1)
+    drawn = widget.work.regions
+    widget.tabs.setCurrentIndex(3)
+    QTest.mouseClick(widget.interpolation.run_button, LEFT)
+    wait_until(lambda: len(window.studies.open) == 2, 120)
+    wait_until(lambda: widget.work.document is window.studies.open[1])
+    assert widget.work.regions == drawn
+    followed(widget, 1)
+    assert len(widget.work.known[0][1].curve) == 19
+
+
+def bad_runs(folder: Path) -> dict[str, Path]:
+    """Files and folders that are wrong in one way each, by what is said of them."""
+    source = pydicom.dcmread(SAMPLE)
+    source.decompress()
+    frames = source.pixel_array[:4, :64, :64]
+
+    def written(name: str, pixels: np.ndarray, cut: int = 0, **elements: Any) -> Path:
+        made = pydicom.Dataset(source)
+        made.file_meta, path = source.file_meta, folder / f"{name}.dcm"
+        made.PixelData = pixels.tobytes()
+        made.NumberOfFrames, made.Rows, made.Columns = pixels.shape[:3]
+        for keyword in ("FrameTime", "FrameTimeVector", "FrameIncrementPointer", "CineRate"):
+            if keyword in made and "FrameTime" not in elements:
+                del made[keyword]
+        made.update(elements)
+        made.save_as(path, enforce_file_format=True)
+        path.write_bytes(path.read_bytes()[: -cut or None])
+        return path
+
+    colour = np.repeat((frames // 256).astype(np.uint8)[..., None], 3, axis=3)
+    colour[..., 0] = 255 - colour[..., 0]
+    mixed = folder / "mixed"
+    mixed.mkdir()
+    (mixed / "run.json").write_text('{"frame_time_ms": 40}')
+    for number, edge in enumerate((32, 32, 32, 16, 16)):
+        Image.fromarray(np.full((edge, edge), 10 * number, np.uint8)).save(mixed / f"{number}.png")
+    return {
+        "one frame": written("single", frames[:1], FrameTime="40"),
+        "frame times": written("timeless", frames),
+        "cut off": written("cut", frames, cut=64 * 64, FrameTime="40"),
+        "colour": written(
+            "colour", colour, FrameTime="40", SamplesPerPixel=3, PhotometricInterpretation="RGB",
+            PlanarConfiguration=0, BitsAllocated=8, BitsStored=8, HighBit=7,
+        ),
+        "2 sizes": mixed,
+    }  # fmt: skip
+
+
+def test_what_is_wrong_with_a_run_is_said_and_the_rest_opens(
+    window: LimnWindow, tmp_path: Path
+) -> None:
+    for words, path in bad_runs(tmp_path).items():
+        before = len(window.studies.open)
+        window.opening.open([path])
+        wait_until(lambda: len(window.studies.open) > before)  # noqa: B023
+        said = " ".join(toast.sentence for toast in window.notices.toasts)
+        assert words in said.lower()
+        assert "Traceback" not in said
+        for toast in list(window.notices.toasts):
+            toast.dismiss()
+        window.studies.select(window.studies.open[-1])
+        assert painted(window).max() > 0
 
 
 def test_cancelling_in_the_status_bar_ends_the_work_of_the_dock(window: LimnWindow) -> None:

@@ -29,7 +29,7 @@ def pause(seconds: float) -> None:
     loop.exec()
 
 
-def wait_for(reached: Callable[[], object], what: str, seconds: float = 180) -> None:
+def wait_for(reached: Callable[[], object], what: str, seconds: float = 600) -> None:
     """Let the program work until something is so; raises TimeoutError."""
     end = time.monotonic() + seconds
     while not reached():
