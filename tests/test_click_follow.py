@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -297,11 +298,15 @@ def test_nothing_lands_in_a_locked_object_or_during_a_stroke(
 
 
 @pytest.fixture(scope="module")
-def made_section(shared_window: LimnWindow, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def made_section(
+    shared_window: LimnWindow, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """In a worker that need not load the models first."""
     from plugins.click_segmentation.widget_follow import FollowSection
 
     folder = str(tmp_path_factory.mktemp("asked"))
-    return FollowSection(shared_window.session, ENTRY, partial(dict, folder=folder))
+    session = replace(shared_window.session, jobs=jobs)
+    return FollowSection(session, ENTRY, partial(dict, folder=folder))
 
 
 @pytest.fixture

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from conftest import wait_until
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
 
 from gui.document import Document
+from gui.export_dialog import ExportDialog
 from gui.mask_opening import plan
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
@@ -26,6 +31,7 @@ from tests import phantoms
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gui.window import LimnWindow
     from inference.series import Array
 
 SEGMENTS = (Segment(3, "Left kidney", "#ff0000"), Segment(7, "Cyst", "#00ff00"))
@@ -180,3 +186,49 @@ def test_json_of_another_program_is_no_hindrance(tmp_path: Path) -> None:
     assert {s.name for s in opened(tmp_path / "m.nii.gz", series).segments} == {
         "Object 3", "Object 7",
     }  # fmt: skip
+
+
+def test_from_the_window_and_back_into_it(
+    window: LimnWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl+E, the dialog, files; Ctrl+Shift+L takes one of them up on the bare image."""
+    made = phantoms.stored((0, 1, 2), (False,) * 3, tmp_path)
+    window.opening.open([phantoms.save(tmp_path / "ct", list(phantoms.ct_slices(made)))])
+    wait_until(lambda: window.studies.open)
+    (document,) = window.studies.open
+    labels = labels_of(document.series)
+    for segment in SEGMENTS:
+        item = document.add_object(segment.name, segment.color)
+        whole = Box.whole(document.shape)
+        values = np.where(labels == segment.value, np.uint8(item.id), document.labels)
+        document.apply(VoxelEdit.of(document.labels, whole, values, "Drawn"))
+    drawn = document.labels.copy()
+    QTest.keyClick(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    dialog = window.findChild(ExportDialog)
+    assert dialog.boxes["seg"].isEnabled()
+    dialog.folder.setText(str(tmp_path / "out"))
+    for box in dialog.boxes.values():
+        box.setChecked(True)
+    saved: list[Path] = []
+    window.export.saved.connect(lambda _, paths: saved.extend(paths))
+    QTest.mouseClick(dialog.save, Qt.MouseButton.LeftButton)
+    wait_until(lambda: saved)
+    kinds = {path.name.partition("_")[2] for path in saved}
+    assert {"seg.dcm", "labelmap_seg.dcm", "labels.nii.gz", "labels.seg.nrrd", "objects.csv",
+            "1_left_kidney.stl", "2_cyst.stl"} <= kinds  # fmt: skip
+    assert not window.export.unsaved(document)
+    (seg,) = (path for path in saved if path.name.endswith("labelmap_seg.dcm"))
+    for item in list(document.objects):
+        document.remove_object(item)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(seg), ""))
+    QTest.keyClick(
+        window, Qt.Key.Key_L,
+        Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
+    )  # fmt: skip
+    wait_until(lambda: document.labels.any())
+    np.testing.assert_array_equal(document.labels, drawn)
+    assert [item.name for item in document.objects.values()] == ["Left kidney", "Cyst"]
+    assert "2 objects" in window.notices.toasts[-1].sentence
+    window.undo()
+    assert not document.labels.any()
+    assert not document.objects
