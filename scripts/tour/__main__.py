@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from gui.document import Document
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
-TASK = "retinal_vessels"
+TASK, DSA = "retinal_vessels", "dsa_interpolation"
+FILLED = 9  # a frame of the sample run with its arteries full
+ARTERY, TISSUE = ((328, 138), (344, 152)), ((120, 90), (150, 120))  # (y, x), boxes in that run
 DISC = (393, 537), (393, 637)  # (y, x) of its left and right edge in the sample fundus, voxels
 REGION = (560, 500), (640, 500)
 STROKE = (300, 200), (310, 260), (330, 320)
@@ -42,6 +44,7 @@ class Tour:
         """From the empty window to the exported result."""
         self.start()
         self.open_samples()
+        self.follow_contrast()
         self.look_at_each()
         self.find_vessels()
         self.move_threshold()
@@ -62,9 +65,47 @@ class Tour:
         count = len(list(SAMPLES.iterdir()))
         wait_for(lambda: len(self.window.studies.open) >= count, "the sample studies")
 
+    def follow_contrast(self) -> None:
+        """Subtract the run, draw regions, map its arrival, and make frames between its frames."""
+        run = next(item for item in self.window.studies.open if item.series.kind == "run")
+        self.choose(run)
+        click(self.window.task_panel.cards[DSA].button)
+        dock: Any = self.window.task_panel.pages[DSA].widget
+        wait_for(lambda: dock.work.subtractor is not None, "the mask")
+        if not dock.subtraction.switch.isChecked():
+            click(dock.subtraction.switch)
+        for _ in range(FILLED):
+            self.press(Qt.Key.Key_Right)
+        self.take_picture("subtracted")
+        self.open_page(dock, 1)
+        click(dock.curves.buttons["Ellipse"])
+        for box in (ARTERY, TISSUE):
+            drag(self.window.views.active, *((FILLED, *corner) for corner in box))
+        wait_for(lambda: len(dock.work.known) == 2, "the curves")
+        click(dock.curves.buttons["Ellipse"])
+        self.take_picture("curves")
+        self.open_page(dock, 2)
+        click(dock.maps.choices["arrival"])
+        wait_for(lambda: dock.work.map is not None, "the map")
+        self.take_picture("arrival")
+        click(dock.maps.choices["frames"])
+        self.open_page(dock, 3)
+        count = len(self.window.studies.open)
+        click(dock.interpolation.run_button)
+        wait_for(lambda: len(self.window.studies.open) > count, "the frames between")
+        for _ in range(2 * FILLED + 1):
+            self.press(Qt.Key.Key_Right)
+        self.take_picture("interpolated")
+
+    def open_page(self, dock: Any, page: int) -> None:
+        """Press one of the dock's tabs."""
+        bar = dock.tabs.tabBar()
+        QTest.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(page).center())
+
     def look_at_each(self) -> None:
         """Choose each study in the list, the fundus last."""
-        for document in sorted(self.window.studies.open, key=lambda item: item.series.rgb):
+        taken = [item for item in self.window.studies.open if item.series.synthetic is None]
+        for document in sorted(taken, key=lambda item: item.series.rgb):
             self.choose(document)
             self.take_picture(document.series.kind)
 
