@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inference.box import Box
 from plugins.click_segmentation import teaching
-from plugins.click_segmentation.encoding import SIGMA, encode
-from plugins.click_segmentation.lessons import loss_of, objective
+from plugins.click_segmentation.encoding import BESIDE, SIGMA, encode
+from plugins.click_segmentation.lessons import begin, loss_of, objective
 from plugins.click_segmentation.model import FAST, LARGE, ClickNet, build, likeness
 from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.predict import KEPT, Encodings, Outliner
@@ -300,6 +300,19 @@ def test_first_prompts_speak_of_the_object_and_corrections_of_the_larger_error()
     assert kinds == {"click", "box", "scribble", "lasso"}
     assert teaching.correction(target, target, rng) == []
     assert teaching.first(np.zeros_like(target), rng) == []
+
+
+def test_an_object_that_has_ended_is_known_by_the_mask_beside_it_alone():
+    beside, nothing = disc(), np.zeros_like(disc())
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        talk = begin(normalise(picture(nothing)), nothing, beside, rng)
+        maps = talk.maps()
+        assert set(np.unique(maps[2])) == {0, BESIDE}
+        assert 0.4 * beside.sum() < (maps[2] > 0).sum() < 2.5 * beside.sum()
+        talk.correct(beside, rng)
+        assert not talk.prompts[-1].positive
+        assert talk.maps()[2].max() in (0, 1)
 
 
 def test_the_middle_is_the_deepest_place():
