@@ -40,8 +40,13 @@ def begun(
     held_out: Sequence[str] = (),
 ) -> Network:
     """A new network, or that of the run `start`, which must have held out the same images."""
-    if start is None:
-        return build(config)
+    return build(config) if start is None else continued(build, start, held_out)
+
+
+def continued(
+    build: Callable[[Mapping[str, Any]], Network], start: Path, held_out: Sequence[str] = ()
+) -> Network:
+    """The network of a run, finished or not, by its averaged weights; raises BadParameter."""
     if list(held_out) != training.record_of(start).get("held_out", []):
         raise typer.BadParameter(f"{start} held out other images: its network has seen these.")
     network = build(training.record_of(start)["config"])

@@ -6,7 +6,6 @@ taken. No patient that is reported ever chooses a step, a threshold or a weight.
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003  typer reads it at run time
@@ -17,6 +16,7 @@ import typer
 
 from inference import device as devices
 from inference import training
+from inference import training_options as options
 from inference.memory import keep_freed_blocks
 from plugins.lymph_nodes import data
 from plugins.lymph_nodes.loss import loss_of
@@ -57,15 +57,15 @@ def batches(
 
 def main(  # noqa: PLR0913  one argument for each option of the command
     pack: Annotated[Path, typer.Option("--data", help="A pack of cases, written by pack.py.")],
-    out: Annotated[Path, typer.Option("--out")],
-    minutes: Annotated[float, typer.Option(help="Stop this call after so long.")] = 30,
-    resume: Annotated[bool, typer.Option("--resume")] = False,
+    out: options.Out,
+    minutes: options.Minutes = 30,
+    resume: options.Resume = False,
     device: str = "auto",
     model: Annotated[str, typer.Option(help=", ".join(CONFIGS))] = "slab",
-    steps: Annotated[Optional[int], typer.Option(help="Length of the whole schedule.")] = None,  # noqa: UP045
+    steps: options.Steps = None,
     fold: Annotated[Optional[int], typer.Option(help="Hold out this fold of patients.")] = None,  # noqa: UP045
     folds: int = 5,
-    start: Annotated[Optional[Path], typer.Option(help="A finished run to go on from.")] = None,  # noqa: UP045
+    start: options.Start = None,
     seed: int = 0,
     batch: Annotated[Optional[int], typer.Option(help="Samples in a step.")] = None,  # noqa: UP045
     size: Annotated[Optional[int], typer.Option(help="Edge of the samples, voxels.")] = None,  # noqa: UP045
@@ -81,18 +81,18 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     if not trained:
         raise typer.BadParameter(f"Fold {fold} of {folds} leaves no patient to train on.")
     length, many = steps or recipe.steps, batch or recipe.batch
-    out.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {
         "model": model, "fold": fold, "folds": folds, "seed": seed, "steps": length,
-        "batch": many, "size": edges, "start": start and start.name,
+        "batch": many, "size": edges,
         "trained": [case.name for case in trained], "held_out": [case.name for case in held],
         "implanted": [case.name for case in trained if case.nodes is None],
-        "selection": "averaged weights after the last step of a fixed schedule",
     }  # fmt: skip
     torch.manual_seed(seed)
-    network = NodeNet(config) if start is None else continued(start, record["held_out"])
+    network = (
+        NodeNet(config) if start is None else options.continued(build, start, record["held_out"])
+    )
     record["config"] = network.describe()
-    (out / "run.json").write_text(json.dumps(record, indent=1))
+    options.note(out, start, record)
     plan = training.Plan(
         steps=length, rate=recipe.rate, weight_decay=1e-3, warm_up=min(200, length // 10),
         ema=0.998, seed=seed, minutes=minutes,
@@ -106,17 +106,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
             network, batches(made), loss_of, plan, out,
             device=devices.choose(device), resume=resume, config=network.describe(),
         )  # fmt: skip
-    typer.echo(f"{out}: {'done' if done else 'stopped; go on with --resume'}")
-
-
-def continued(run: Path, held_out: list[str]) -> NodeNet:
-    """Return the network of a finished run, which must have held out the same patients."""
-    if json.loads((run / "run.json").read_text("utf-8"))["held_out"] != held_out:
-        raise typer.BadParameter(f"{run} held out other patients: its network has seen these.")
-    weights, config = training.read_weights(run / "model.safetensors")
-    network = build(config)
-    network.load_state_dict(weights)
-    return network
+    options.tell(out, done)
 
 
 if __name__ == "__main__":
