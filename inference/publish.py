@@ -75,7 +75,8 @@ def whole_log(run: Path) -> str:
     start = record.get("start")
     before = whole_log(run.parent / start) if start else ""
     head = json.dumps({"run": run.name, **record})
-    return f"{before}{head}\n{(run / 'log.jsonl').read_text('utf-8')}"
+    log = run / "log.jsonl"  # weights that were taken out of an unfinished run have none
+    return f"{before}{head}\n{log.read_text('utf-8') if log.exists() else ''}"
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plugins.dsa_interpolation.maps import PICTURES, flow_maps
+from plugins.dsa_interpolation.maps import PICTURES, Maps, flow_maps
 from plugins.dsa_interpolation.registration import Registration, register
 from plugins.dsa_interpolation.subtraction import Subtractor, peak
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from inference.series import Acquisition, Array
     from inference.worker import JobContext
-    from plugins.dsa_interpolation.maps import Maps
     from plugins.dsa_interpolation.subtraction import Picture, Subtraction
 
 LARGEST_MAP = 640
@@ -49,7 +47,7 @@ def map_run(
     found = flow_maps(stack, np.asarray(times))
     shape = frames.shape[1], frames.shape[2]
     sized = {name: _enlarged(getattr(found, name), factor, shape) for name in PICTURES}
-    return replace(found, **sized)
+    return Maps(**sized, restless=found.restless)
 
 
 def peak_run(

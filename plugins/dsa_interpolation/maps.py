@@ -98,7 +98,7 @@ def _noise(calm: Picture) -> Picture:
         return np.zeros(calm.shape[1:], np.float32)
     some = np.median(np.abs(_jumps(calm[:, ::NOISE_STEP, ::NOISE_STEP])), axis=0)
     around = ndimage.median_filter(some / 0.6745 / 1.5**0.5, NOISE_AREA, mode="nearest")
-    noise: Picture = around.repeat(NOISE_STEP, 0).repeat(NOISE_STEP, 1)
+    noise = np.asarray(around, np.float32).repeat(NOISE_STEP, 0).repeat(NOISE_STEP, 1)
     return noise[: calm.shape[1], : calm.shape[2]]
 
 
