@@ -104,8 +104,7 @@ def _noise(calm: Picture) -> Picture:
 
 def _jumps(calm: Picture) -> Picture:
     """How frames (t, …) differ from the mean of those before and after."""
-    jumps: Picture = calm[1:-1] - (calm[:-2] + calm[2:]) / 2
-    return jumps
+    return np.asarray(calm[1:-1] - (calm[:-2] + calm[2:]) / 2, np.float32)
 
 
 def _without_specks(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
