@@ -332,10 +332,8 @@ def test_the_window_is_never_blocked_while_the_model_runs(
     timer = QTimer(interval=5)
     timer.timeout.connect(lambda: ticks.append(time.process_time()))  # of the window alone
     timer.start()
-    end = time.monotonic() + 2
-    wait_until(lambda: time.monotonic() > end)
+    wait_until(lambda: len(ticks) > 40, 120)
     timer.stop()
     QTest.mouseClick(widget.model.running.cancel_button, LEFT)
     gaps = np.sort(np.diff(ticks))
-    assert len(ticks) > 20
     assert gaps[-2] < 0.1  # but for one that the machine itself may cause
