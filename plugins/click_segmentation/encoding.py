@@ -114,9 +114,9 @@ def _compared(shape: tuple[int, ...], prompts: Sequence[Prompt]) -> NDArray[np.i
             chosen = np.linspace(0, len(places) - 1, min(MOST, len(places)))
             found.append(places[chosen.astype(int)])
     places = np.concatenate(found)
-    inside: NDArray[np.bool_] = ((places >= 0) & (places < shape)).all(1)
-    return places[inside]
+    inside = np.all((places >= 0) & (places < shape), axis=1)
+    return np.asarray(places[inside])
 
 
 def _places(prompt: Prompt) -> NDArray[np.int32]:
-    return np.rint(np.asarray(prompt.points)).astype(np.int32)
+    return np.asarray(np.rint(np.asarray(prompt.points)), np.int32)

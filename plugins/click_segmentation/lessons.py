@@ -83,8 +83,11 @@ def loss_of(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Mean loss of the first and the last outline."""
     rng = np.random.default_rng(int(torch.randint(2**31, (1,))))
     image = batch["image"]
-    arrays = (batch[name].cpu().numpy() for name in ("image", "target", "neighbour"))
-    talks = [begin(*sample, rng=rng) for sample in zip(*arrays, strict=True)]
+    images, targets, neighbours = (
+        batch[name].cpu().numpy() for name in ("image", "target", "neighbour")
+    )
+    samples = zip(images, targets, neighbours, strict=True)
+    talks = [begin(seen, truth, beside, rng) for seen, truth, beside in samples]
     target = torch.from_numpy(np.stack([talk.target for talk in talks])).to(image.device)
     encoded = model.encode(image)  # type: ignore[operator]
     kept = _detached(encoded)

@@ -90,7 +90,8 @@ class Look(nn.Module):
         seen = F.scaled_dot_product_attention(query, key, value)
         tokens = tokens + self.answer(seen.transpose(1, 2).reshape(batch, -1, channels))
         tokens = tokens + self.think(self.between(tokens))
-        return tokens.transpose(1, 2).reshape(batch, channels, down, right)
+        result: Tensor = tokens.transpose(1, 2).reshape(batch, channels, down, right)
+        return result
 
 
 class Encoder(nn.Module):

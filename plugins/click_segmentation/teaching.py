@@ -44,7 +44,7 @@ def drifted(neighbour: Mask, rng: Rng) -> Mask:
         return neighbour
     down, right = np.argwhere(neighbour).mean(0)
     turn = cv2.getRotationMatrix2D((float(right), float(down)), 0, float(rng.uniform(0.75, 1.35)))
-    turn[:, 2] += rng.normal(0, 0.06 * np.sqrt(neighbour.sum()), 2)
+    turn[:, 2] = turn[:, 2] + rng.normal(0, 0.06 * np.sqrt(neighbour.sum()), 2)
     size = neighbour.shape[::-1]
     return np.asarray(cv2.warpAffine(neighbour, turn, size, flags=cv2.INTER_NEAREST), np.uint8)
 
