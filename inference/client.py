@@ -7,9 +7,11 @@ import itertools
 import logging
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -211,6 +213,7 @@ class WorkerClient:
         self.process: SpawnProcess = self._context.Process(
             target=worker.main, args=arguments, name=f"limn-{self.name}", daemon=True
         )
+        _wait_for_imports()
         self.process.start()
         theirs.close()
         self._listener = threading.Thread(
@@ -358,6 +361,13 @@ class WorkerClient:
             logger.info(
                 "the %s process is gone", self.name
             )  # `_listen` notices and queues it again
+
+
+def _wait_for_imports() -> None:
+    """A worker inherits the path, on which OpenCV is while another thread imports it."""
+    end = time.monotonic() + 5
+    while any(Path(entry).name == "cv2" for entry in sys.path) and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _error(job: Job, failed: Failed) -> UserError:

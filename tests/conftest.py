@@ -102,7 +102,7 @@ def window(shared_window: LimnWindow) -> Iterator[LimnWindow]:
     shared_window.settings.change(**Settings().model_dump())
 
 
-def wait_until(reached: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(reached: Callable[[], object], seconds: float = 180) -> None:
     """Let Qt and Python's other threads work until something is so."""
     from qtpy.QtCore import QEventLoop, QTimer
 

@@ -627,7 +627,7 @@ def test_regions_go_along_to_the_interpolated_run(window: LimnWindow) -> None:
     wait_until(lambda: widget.work.document is window.studies.open[1])
     assert widget.work.regions == drawn
     followed(widget, 1)
-    assert len(widget.work.known[0][1].curve) == 19
+    assert len(widget.work.known[0][1].curve) == len(window.studies.open[1].series.voxels) > 10
 
 
 def bad_runs(folder: Path) -> dict[str, Path]:

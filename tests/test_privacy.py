@@ -37,7 +37,7 @@ def study(tmp_path: Path) -> Path:
     phantoms.save(folder / "ct", slices)
     rows = np.indices((40, 60))[0].astype(np.uint8)
     Image.fromarray(rows).save(folder / "wintergreen.png")
-    (folder / "wintergreen_cut.dcm").write_bytes(next((folder / "ct").iterdir()).read_bytes()[:900])
+    (folder / "wintergreen_cut.dcm").write_bytes(next((folder / "ct").iterdir()).read_bytes()[:-99])
     return folder
 
 

@@ -40,6 +40,8 @@ FRAMES_LOOKED_AT = 50
 ARRIVED = 0.1
 """Share of the fullest frame's vessels from which the bolus is there."""
 MASK_FRAMES = 3
+CLEARLY = 0.95
+"""A mask is moved against what its file says only if so much less, or less still, is left."""
 FLAT = 0.2
 """What lasts spans less than this share of a subtracted run's range, and more of any other run's:
 subtracted real and simulated runs had 0.1 to 0.46, runs with their anatomy 0.28 to 0.89."""
@@ -312,7 +314,7 @@ def _inner(picture: Picture) -> Picture:
 
 
 def _as_meant(acquisition: Acquisition, run: Subtractor) -> tuple[float, float]:
-    """The shift (y, x) of the mask that the file names, or its opposite if that fits better.
+    """The shift (y, x) of the mask that the file names, or its opposite if much better.
 
     The standard says of Mask Sub-pixel Shift (PS3.3 C.7.6.10) that it is applied to the mask,
     along rows' and columns' spacing; that all devices mean down and right by plus is not certain.
@@ -327,7 +329,8 @@ def _as_meant(acquisition: Acquisition, run: Subtractor) -> tuple[float, float]:
         pictures = [_inner(moved_run.density(index)) for index in some]
         return sum(float(np.abs(picture - np.median(picture)).mean()) for picture in pictures)
 
-    return min((down, right), (-down, -right), key=left)
+    opposite = (-down, -right)
+    return opposite if left(opposite) < CLEARLY * left((down, right)) else (down, right)
 
 
 @lru_cache(maxsize=2)
