@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHARED_MEMORY = Path("/dev/shm")
 _still_viewed: list[SharedMemory] = []
+_freeing = threading.RLock()  # blocks end on any thread, even within one another
 
 
 class _Block(SharedMemory):
@@ -119,11 +120,12 @@ class SharedArray:
 def _free(memory: SharedMemory, owner: bool) -> None:
     if owner:
         memory.unlink()
-    _still_viewed.append(memory)
-    for block in list(_still_viewed):
-        with contextlib.suppress(BufferError, ValueError):  # viewed, or closed by another thread
-            block.close()
-            _still_viewed.remove(block)
+    with _freeing:
+        _still_viewed.append(memory)
+        for block in list(_still_viewed):
+            with contextlib.suppress(BufferError, ValueError):  # viewed, or closed meanwhile
+                block.close()
+                _still_viewed.remove(block)
 
 
 def _require_space(size: int) -> None:
