@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QGuiApplication, QKeySequence, QShortcut
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 
 from gui.parts import button, label
 from gui.theme import GRID
+from inference import weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qtpy.QtCore import QObject
+
+    from inference.tasks import Task
 
 
 def heading(text: str) -> QLabel:
@@ -44,6 +55,17 @@ def slider(name: str, lowest: int, highest: int, value: int) -> QSlider:
     made.setRange(lowest, highest)
     made.setValue(value)
     return made
+
+
+def offer_models(choice: QComboBox, task: Task) -> None:
+    """Fill a box with the installed ones of the task's models; their names are its data."""
+    installed = {info.name: info for info in weights.describe() if info.plugin == task.name}
+    names = next(setting for setting in task.settings if setting.name == "model").choices
+    for info in (installed[name] for name in names if name in installed):
+        choice.addItem(f"{info.name.capitalize()}, version {info.version}", info.name)
+        choice.setItemData(choice.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole)
+    if not choice.count():
+        choice.addItem("No model is installed", None)
 
 
 def row(*parts: QWidget) -> QWidget:

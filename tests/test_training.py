@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from inference.ahead import made_ahead
 from inference.training import Plan, read_weights, train
 
 if TYPE_CHECKING:
@@ -124,3 +126,9 @@ def test_weights_are_stored_in_half_precision(tmp_path: Path) -> None:
     assert size < checkpoint / 2
     weights, _ = read_weights(tmp_path / "model.safetensors")
     assert math.isfinite(sum(value.sum().item() for value in weights.values()))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_are_the_same_whoever_makes_them(workers: int) -> None:
+    with made_ahead(partial(partial, pow, 3), workers) as at:
+        assert [at(step) for step in (4, 5, 6, 7, 20)] == [81, 243, 729, 2187, 3**20]

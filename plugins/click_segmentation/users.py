@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from plugins.click_segmentation.prompts import Prompt
+from plugins.click_segmentation.zoom import depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,18 +46,11 @@ def random(rng: np.random.Generator) -> User:
         wrong = missed if missed.sum() >= extra.sum() else extra
         if not wrong.any():
             return None
-        chance = np.expm1(np.minimum(depth(wrong), STEEPEST)).ravel()
+        chance = np.expm1(np.minimum(depth(wrong).astype(float), STEEPEST)).ravel()
         place = np.unravel_index(rng.choice(chance.size, p=chance / chance.sum()), wrong.shape)
         return _click(place, bool(truth[place]))
 
     return click
-
-
-def depth(mask: Mask) -> NDArray[np.float64]:
-    """Distance to the nearest pixel outside, px; the border of the picture is outside."""
-    padded = np.pad(mask, 1).astype(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance[1:-1, 1:-1], np.float64)
 
 
 def _largest(mask: Mask) -> Mask:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QVBoxLayout, QWidget
 
 from gui.actions import sequences
 from gui.click_actions import CLICK_ACTIONS
 from gui.objects_panel import ObjectsPanel
 from gui.parts import button
-from gui.sections import heading, quiet, row, switch
+from gui.sections import heading, offer_models, quiet, row, switch
 from gui.theme import GRID, THEMES, Theme, icon
-from inference import weights
 from plugins.click_segmentation.prompts import KINDS
 from plugins.click_segmentation.slices import Place
-from plugins.click_segmentation.task import NAME, TASK
+from plugins.click_segmentation.task import TASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,14 +188,7 @@ class ModelSection(Section):
         self._asking = asking
         self.choice = QComboBox()
         self.choice.setAccessibleName("Model")
-        installed = {info.name: info for info in weights.describe() if info.plugin == NAME}
-        offered = next(setting for setting in TASK.settings if setting.name == "model").choices
-        for name in (name for name in offered if name in installed):
-            info = installed[name]
-            self.choice.addItem(f"{name.capitalize()}, version {info.version}", name)
-            self.choice.setItemData(
-                self.choice.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole
-            )
+        offer_models(self.choice, TASK)
         self.choice.currentIndexChanged.connect(self._choose)
         self.column.addWidget(self.choice)
         self.setVisible(self.choice.count() > 1)

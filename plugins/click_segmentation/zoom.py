@@ -85,7 +85,8 @@ def middle(mask: NDArray[Any]) -> Prompt:
 def depth(mask: NDArray[Any]) -> NDArray[np.float32]:
     """Distance to the outside of a mask, px; the border of the picture is outside."""
     padded = np.pad(mask.astype(np.uint8), 1)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1], np.float32)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance[1:-1, 1:-1], np.float32)
 
 
 def points(prompts: Sequence[Prompt]) -> NDArray[np.float64]:

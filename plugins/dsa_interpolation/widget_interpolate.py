@@ -7,15 +7,14 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QSpinBox
 
 from gui.background import Background
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import quiet
+from gui.sections import offer_models, quiet
 from gui.theme import GRID
-from inference import memory, weights
+from inference import memory
 from inference.errors import UserError
 from plugins.dsa_interpolation.interpolation import finished, interpolation
 from plugins.dsa_interpolation.prepare import MOST
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from plugins.dsa_interpolation.interpolation import Interpolation
     from plugins.dsa_interpolation.work import DsaWork
 
-TIP = int(Qt.ItemDataRole.ToolTipRole)
 ABOUT = (
     "Made frames are marked “(interpolated)” on the image and orange on the bar below it; "
     "short red ticks are those not to be trusted. Shift+I hides them."
@@ -62,7 +60,7 @@ class InterpolatePage(Page):
         self.source.addItem("subtracted frames", "subtracted")
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
-        self._offer_models()
+        offer_models(self.model, TASK)
         self.run_button = button("Interpolate", self.run, "primary")
         self.running = RunningJobs(
             session.jobs, "interpolating", "Stop, and keep the frames that are finished"
@@ -210,10 +208,3 @@ class InterpolatePage(Page):
         if self._expected < 1:
             return "A run of one frame has nothing between its frames."
         return f"{self._expected} new frames."
-
-    def _offer_models(self) -> None:
-        for info in (info for info in weights.describe() if info.plugin == NAME):
-            self.model.addItem(f"{info.name.capitalize()}, version {info.version}", info.name)
-            self.model.setItemData(self.model.count() - 1, info.summary, TIP)
-        if not self.model.count():
-            self.model.addItem("No model is installed", None)

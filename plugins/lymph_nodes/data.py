@@ -6,9 +6,7 @@ Arrays of a sample are (1, z, y, x) on the network's grid: `image` normalised, `
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -198,39 +196,6 @@ def _shown(
         shown[:low] = 0
         shown[high:] = 0
     return shown
-
-
-class Ahead:
-    """Makes the samples of the next steps in other processes; the same samples all the same."""
-
-    def __init__(self, samples: Samples, workers: int) -> None:
-        self._samples, self._ahead = samples, 2 * workers
-        self._waiting: dict[int, Future[Sample]] = {}
-        self._pool = ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=_take, initargs=(samples,)
-        )
-
-    def __call__(self, step: int) -> Sample:
-        """The batch of a step."""
-        for later in range(step, step + self._ahead):
-            if later not in self._waiting:
-                self._waiting[later] = self._pool.submit(_make, later)
-        return self._waiting.pop(step).result()
-
-    def close(self) -> None:
-        """End the processes."""
-        self._pool.shutdown(cancel_futures=True)
-
-
-_taken: list[Samples] = []
-
-
-def _take(samples: Samples) -> None:
-    _taken.append(samples)
-
-
-def _make(step: int) -> Sample:
-    return _taken[-1](step)
 
 
 def split(found: Sequence[Case], fold: int | None, folds: int) -> tuple[list[Case], list[Case]]:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inference import device as devices
+from inference import training
 from inference.box import Box
 from inference.memory import keep_freed_blocks
 from inference.metrics import average_surface_distance, confusion, detections
@@ -29,7 +30,6 @@ from plugins.lymph_nodes.implants import Scene, Sites, implant
 from plugins.lymph_nodes.model import build
 from plugins.lymph_nodes.predict import Search, combine, search
 from plugins.lymph_nodes.prepare import THRESHOLD
-from plugins.lymph_nodes.publish import averaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,9 +142,9 @@ def maps(truth: Truth, networks: dict[str, NodeNet], device: str) -> dict[str, A
 
 def load(run: Path) -> tuple[str, NodeNet]:
     """A network's name and the averaged weights of its run, finished or not."""
-    record = json.loads((run / "run.json").read_text("utf-8"))
+    record = training.record_of(run)
     network = build(record["config"])
-    network.load_state_dict(averaged(run)[0])
+    network.load_state_dict(training.averaged(run)[0])
     return record["model"], network.eval()
 
 

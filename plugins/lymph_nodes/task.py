@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ BYTES_A_VOXEL = 14
 """Of the volume, for its copies and maps beside the networks."""
 UNTRAINED = (
     "No network for lymph nodes is installed: train one with python -m plugins.lymph_nodes.train "
-    "and enter it with python -m plugins.lymph_nodes.publish."
+    "and enter it with python -m inference.publish."
 )
 
 
@@ -127,6 +126,7 @@ def _search(
     threshold: float,
 ) -> Array:
     """The ensemble's probability over the box, float32."""
+    from inference import loading
     from inference.memory import Footprint, with_fallback
     from plugins.lymph_nodes.predict import EDGE, Search, combine
 
@@ -135,7 +135,7 @@ def _search(
 
     maps = []
     for info in models:
-        network = context.models.get((NAME, info.name, info.sha256), partial(_load, info))
+        network, _ = loading.network(context, NAME, info.name)
 
         def attempt(footprint: Footprint, network: NodeNet = network) -> Array:
             size = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
@@ -167,16 +167,6 @@ def _one(context: JobContext, network: NodeNet, what: Search, threshold: float) 
 
     with interruptible(network, context.check):
         return search(network, what, report, finished)
-
-
-def _load(info: WeightsInfo) -> NodeNet:
-    from inference import weights
-    from plugins.lymph_nodes.model import build
-
-    state, details = weights.load(NAME, info.name)
-    network = build(details["network"])
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def _suits(series: Series) -> bool:

@@ -6,8 +6,8 @@ taken. No patient that is reported ever chooses a step, a threshold or a weight.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -17,6 +17,7 @@ import typer
 from inference import device as devices
 from inference import training
 from inference import training_options as options
+from inference.ahead import made_ahead
 from inference.memory import keep_freed_blocks
 from plugins.lymph_nodes import data
 from plugins.lymph_nodes.loss import loss_of
@@ -97,13 +98,10 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         steps=length, rate=recipe.rate, weight_decay=1e-3, warm_up=min(200, length // 10),
         ema=0.998, seed=seed, minutes=minutes,
     )  # fmt: skip
-    samples = data.Samples(trained, data.Patch(edges, config.spacing), many, seed)
-    with ExitStack() as stack:
-        made: Any = samples
-        if workers:
-            made = stack.enter_context(closing(data.Ahead(samples, workers)))
+    drawn = partial(data.Samples, trained, data.Patch(edges, config.spacing), many, seed)
+    with made_ahead(drawn, workers) as samples:
         done = training.train(
-            network, batches(made), loss_of, plan, out,
+            network, batches(samples), loss_of, plan, out,
             device=devices.choose(device), resume=resume, config=network.describe(),
         )  # fmt: skip
     options.tell(out, done)

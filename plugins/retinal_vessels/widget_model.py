@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox
 
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import quiet, silent, slider
+from gui.sections import offer_models, quiet, silent, slider
 from gui.task_runner import deliver
 from gui.theme import GRID
-from inference import memory, weights
-from plugins.retinal_vessels.task import NAME, TASK
+from inference import memory
+from plugins.retinal_vessels.task import TASK
 from plugins.retinal_vessels.widget_parts import Banner, Section
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ModelSection(Section):
         self.banner = Banner()
         for part in (self.model, self.about, self.run_button, self.running, self.banner):
             self.column.addWidget(part)
-        self._offer_models()
+        offer_models(self.model, TASK)
         self.model.currentIndexChanged.connect(self.refresh)
 
     def run(self) -> None:
@@ -76,18 +76,6 @@ class ModelSection(Section):
     @property
     def _found(self) -> bool:
         return self.work is not None and self.work.document.probability is not None
-
-    def _offer_models(self) -> None:
-        models = {info.name: info for info in weights.describe() if info.plugin == NAME}
-        choices = next(setting for setting in TASK.settings if setting.name == "model").choices
-        for name in (name for name in choices if name in models):
-            info = models[name]
-            self.model.addItem(f"{name.capitalize()}, version {info.version}", name)
-            self.model.setItemData(
-                self.model.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole
-            )
-        if not self.model.count():
-            self.model.addItem("No model is installed", None)
 
     def _done(self, work: VesselWork, started: float, result: dict[str, Any]) -> None:
         self.running.begin(work.document)  # the document takes it over
