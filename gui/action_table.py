@@ -34,6 +34,8 @@ FILE = (
            toolbar="Open", tip="Open images: DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF"),
     Action("open_folder", "Open folder…", "File", "opening.ask_folder", "Ctrl+Shift+O",
            "mdi6.folder-open", toolbar="Folder", tip="Open all series of a folder"),
+    Action("browse", "Browse…", "File", "browser.open", "Ctrl+B", "mdi6.folder-search-outline",
+           toolbar="Browse", tip="Find studies on this computer and on servers"),
     Action("open_mask", "Open mask on this image…", "File", "masks.ask", "Ctrl+Shift+L",
            "mdi6.layers-plus", has_document,
            tip="Take up the objects of a label file: DICOM SEG, NIfTI, NRRD, MHA, PNG"),

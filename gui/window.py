@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 
 from gui import layout, registry, theme
 from gui.action_table import ACTIONS
+from gui.browser import Browser, BrowserContext
 from gui.canvas import isolate_napari, preload_napari, settle_memory
 from gui.cine import Cine
 from gui.cine_actions import CINE_SWITCHES
@@ -127,6 +128,8 @@ class LimnWindow(QMainWindow):
         self.correct_panel = CorrectPanel(self.correction, self.studies, self.settings)
         self.tabs = layout.tabs({"Tasks": self.task_panel, "Correct": self.correct_panel})
         docks = layout.add_docks(self, self.study_panel, self.tabs)
+        self.browser = Browser(self, self._browser_context())
+        docks.append(self.browser)
         self.commands = Commands(self, ACTIONS)
         actions = self.commands.actions
         for dock in docks:
@@ -136,6 +139,12 @@ class LimnWindow(QMainWindow):
         self.start_page.offer(actions)
         self.cine_bar.add_switches(actions[name] for name in CINE_SWITCHES)
         self._worker_label = layout.fill_status_bar(self.statusBar(), self.job_bar)
+
+    def _browser_context(self) -> BrowserContext:
+        return BrowserContext(
+            self.reader, self.opening, self.studies, self.settings, self.notices, self.export,
+            self.job_bar.follow,
+        )  # fmt: skip
 
     def _connect(self) -> None:
         self.studies.selected_changed.connect(self._selected)
@@ -251,7 +260,7 @@ class LimnWindow(QMainWindow):
         if isinstance(app, QApplication):
             look = theme.apply(app, name)
             for part in (self.commands, self.start_page, self.study_panel, self.task_panel,
-                         self.correct_panel, self.cine_bar, self.views):  # fmt: skip
+                         self.correct_panel, self.cine_bar, self.views, self.browser):  # fmt: skip
                 part.apply_theme(look)
 
     def _list_recent(self) -> None:

@@ -36,7 +36,12 @@ def readers() -> tuple[Reader, ...]:
 
 def command(identifier: str) -> Any:
     """What the command with this id in a plugin's manifest names."""
-    return load(dict(_commands())[identifier])
+    return load(next(name for command, name, _ in _commands() if command == identifier))
+
+
+def titled(ending: str) -> dict[str, str]:
+    """What each command whose id ends so names, by the command's title."""
+    return {title: name for command, name, title in _commands() if command.endswith(ending)}
 
 
 def load(name: str) -> Any:
@@ -46,15 +51,15 @@ def load(name: str) -> Any:
 
 
 def _contributed(ending: str) -> list[Any]:
-    return [load(name) for command, name in _commands() if command.endswith(ending)]
+    return [load(name) for command, name, _ in _commands() if command.endswith(ending)]
 
 
 @cache
-def _commands() -> tuple[tuple[str, str], ...]:
-    """(id, python_name) of every command; plain YAML, for npe2's check would slow every start."""
+def _commands() -> tuple[tuple[str, str, str], ...]:
+    """(id, python_name, title) of every command; plain YAML: npe2's check slows every start."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return tuple(
-        (command["id"], command["python_name"])
+        (command["id"], command["python_name"], command["title"])
         for path in manifests()
         for command in yaml.load(path.read_bytes(), loader)["contributions"].get("commands", ())
     )

@@ -58,6 +58,7 @@ def own_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or changes the settings of whoever runs it."""
     monkeypatch.setenv("LIMN_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("LIMN_DATA_DIR", str(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture(scope="session")
