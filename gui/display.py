@@ -9,7 +9,7 @@ import numpy as np
 from psygnal import SignalGroupDescriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gui.document import Document
     from gui.planes import Position
@@ -108,6 +108,16 @@ class Display:
         if now != before:
             own = picture.window if picture else self.window
             self.window = self._windows.get(now, own)
+
+    @property
+    def windows(self) -> dict[str, Window]:
+        """The grey levels last used, by the title of the picture, "" for the stored frames."""
+        return self._windows | {_title(self.picture): self.window}
+
+    def keep_windows(self, windows: Mapping[str, Window]) -> None:
+        """Use these grey levels, as they were used before."""
+        self._windows |= windows
+        self.window = self._windows.get(_title(self.picture), self.window)
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from inference.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -52,9 +53,12 @@ class Document:
     active_changed = Signal()
     probability_changed = Signal()
     history_changed = Signal()
+    state_changed = Signal()  # something that a project keeps, but the history does not
+    written = Signal(str, VoxelEdit)  # "labels" or "ai_labels", and every change of their voxels
 
     def __init__(self, series: Series) -> None:
         self.series = series
+        self.root: Path | None = None  # what was opened; None: no file is known to hold it
         self.image: NDArray[Any] = series.canonical()
         self.scale: tuple[float, ...] = series.scale
         self.shape: tuple[int, ...] = self.image.shape[: self.image.ndim - series.rgb]
@@ -96,6 +100,7 @@ class Document:
             index = piece.index()
             self.labels.reshape(-1)[index] = np.repeat(piece.after, piece.lengths)
             self.counts.changed(piece, index, self.ai_labels)
+        self.written.emit("labels", edit)
         self.labels_changed.emit(edit.box)
 
     def _write_ai(self, edit: VoxelEdit, forget: bool = False) -> None:
@@ -108,6 +113,7 @@ class Document:
             self.counts.ai_changed(piece, index, self.labels)
         if forget:
             self.ai_labels = None
+        self.written.emit("ai_labels", edit)
         self.ai_changed.emit(edit.box)
 
     # --- objects ----------------------------------------------------------------------------
@@ -246,11 +252,13 @@ class Document:
             self._push_ai(planned.ai_edit, first)
         if not planned.edit.empty:
             self.history.push(_VoxelStep(self, planned.edit))
+            self.written.emit("labels", planned.edit)
             self.labels_changed.emit(planned.edit.box)
 
     def _push_ai(self, edit: VoxelEdit, first: bool) -> None:
         undo = partial(self._write_ai, edit.reversed(), forget=first)
         self.history.push(Step("", undo, partial(self._write_ai, edit), edit.nbytes))
+        self.written.emit("ai_labels", edit)
         self.ai_changed.emit(edit.box)
 
     def reset_to_ai(self, object_id: int) -> None:

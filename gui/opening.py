@@ -86,6 +86,8 @@ class Opening(QObject):
 
     def _opened(self, path: Path, first: bool, found: list[Series]) -> None:
         documents = [self._studies.add(series) for series in found]
+        for document in documents:
+            document.root = path
         if documents and (first or self._studies.selected is None):
             self._studies.select(documents[0])
         self._warn(path, found)

@@ -31,7 +31,10 @@ class Studies:
         for known in self.open:
             if _same(known.series, series):
                 return known
-        document = Document(series)
+        return self.take(Document(series))
+
+    def take(self, document: Document) -> Document:
+        """Open a document that was filled before, such as from a project."""
         self.open.append(document)
         self.added.emit(document)
         return document
