@@ -23,7 +23,7 @@ _lent: list[TemporaryDirectory[str]] = []  # they go with the process
 
 def isolate_napari() -> None:
     """Keep napari's own settings out of the user's other napari; call before importing it."""
-    from gui.settings import config_folder
+    from inference.resources import config_folder
 
     _lend_cache()
     os.environ.setdefault("NAPARI_CONFIG", str(config_folder() / "napari.yaml"))

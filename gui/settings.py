@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 (pydantic reads it)
 from typing import Literal
 
-from platformdirs import user_config_path
 from psygnal import Signal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference import logs
+from inference.resources import config_folder
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +36,6 @@ class Settings(BaseSettings):
     preview_clicks: bool = True  # what a click would bring, where that is quick
     export_folder: Path | None = None  # where the user exported last
     export_formats: tuple[str, ...] = ("nifti", "csv")  # of objects: ids in inference.object_files
-
-
-def config_folder() -> Path:
-    """The folder of Limn's own files; LIMN_CONFIG_DIR names another."""
-    return Path(os.environ.get("LIMN_CONFIG_DIR") or user_config_path("limn", appauthor=False))
 
 
 class SettingsFile:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inference import logs, registry, weights
+from inference.audit import Notebook
 from inference.cohort import run_all
 from inference.device import KNOWN, choose
 from inference.errors import UserError
@@ -150,7 +151,7 @@ def _request(name: str, out: Path, device: str, settings: list[str] | None) -> R
         raise typer.BadParameter(str(error)) from error
     if device not in KNOWN:
         raise typer.BadParameter(f"there is no device {device}: choose from {', '.join(KNOWN)}.")
-    return Request(tasks[name], values, out, device)
+    return Request(tasks[name], values, out, device, Notebook(_complain))
 
 
 def _describe(reader: Reader, path: Path) -> list[dict[str, Any]]:

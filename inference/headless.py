@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from inference import memory, registry, weights
+from inference import audit, memory, registry, weights
 from inference.attempts import READ, Attempt
 from inference.client import WorkerClient, WorkerCrashed
 from inference.errors import UserError
@@ -37,6 +37,7 @@ class Request:
     settings: Mapping[str, Any]
     out: Path
     device: str = "auto"
+    notebook: audit.Notebook = field(default_factory=audit.Notebook)
 
 
 @dataclass
@@ -168,6 +169,9 @@ def _run(
     result = result | {"device": device, "seconds": time.perf_counter() - started}
     about = provenance(task, request.settings, series, result, measurements)
     write_json(record, about | {"input": about["input"] | {"name": path.name}})
+    to = audit.place(request.out.absolute(), audit.names_hidden())
+    about_run = audit_facts(task, request.settings)
+    request.notebook.note("ran", series, **about_run, to=to)
     return result.get("warning") or ""
 
 
@@ -225,6 +229,16 @@ def _recipe(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
         "task_version": task.version,
         "model": model_of(task, settings),
         "settings": {key: _plain(value) for key, value in settings.items()},
+    }
+
+
+def audit_facts(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit trail says of a run: the task and its model, never the settings' texts."""
+    return {
+        "task": task.name,
+        "task_version": task.version,
+        "model": model_of(task, settings),
+        "program": f"Limn {VERSION}",
     }
 
 

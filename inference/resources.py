@@ -23,3 +23,11 @@ def data_folder() -> Path:
 
     kept = os.environ.get("LIMN_DATA_DIR") or platformdirs.user_data_dir("limn", appauthor=False)
     return Path(kept)
+
+
+def config_folder() -> Path:
+    """The folder of the user's settings; LIMN_CONFIG_DIR names another."""
+    import platformdirs
+
+    kept = os.environ.get("LIMN_CONFIG_DIR")
+    return Path(kept or platformdirs.user_config_dir("limn", appauthor=False))
