@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -135,8 +135,8 @@ def beside(root: str, folder: Path) -> str:
 
 def to_json(project: Project) -> bytes:
     """The text of a project."""
-    about = {"format": FORMAT, "version": VERSION}
-    return json.dumps(about | asdict(project), ensure_ascii=False).encode()
+    about = {"format": FORMAT, "version": VERSION} | _named(project)
+    return json.dumps(about, ensure_ascii=False, default=_named).encode()
 
 
 def from_json(text: bytes, name: str) -> Project:
@@ -167,6 +167,11 @@ def check_version(found: Any, name: str) -> None:
 def damaged(name: str) -> UserError:
     """Says that a project cannot be read."""
     return UserError(f"{name} is damaged and cannot be opened: take an older copy of it.")
+
+
+def _named(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass; quicker than `asdict`, which copies all that is in them."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 @cache

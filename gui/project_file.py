@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SUFFIX = ".limn"
 TEXT = "project.json"
 MOST_TEXT = 64 << 20  # bytes
-MOST_MEMBERS = 20_000
+MOST_MEMBERS = 100_000
 CHUNK = 1 << 22  # bytes read at a time
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError,
           RuntimeError)  # fmt: skip
