@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from inference import object_files
 from inference.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from inference.measured import Findings
     from inference.series import Series
 
 
@@ -39,6 +41,10 @@ class Setting:
         return value
 
 
+FILES = Setting("files", "Further files", "", str,
+                help="kinds between commas, such as seg,rtstruct,stl,report")  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A vertical's entry points; arrays in `request` and results are in canonical order."""
@@ -54,6 +60,9 @@ class Task:
     write: Callable[[Series, Mapping[str, Any], Path], dict[str, Any]]
     estimate_bytes: Callable[[Series, Mapping[str, Any]], int]
     widget: str = ""
+    findings: Callable[[Series, Mapping[str, Any]], Findings] | None = None
+    """What a result holds, under coded names: objects by the values of its "labels", and what was
+    measured. From it come the DICOM files that the window and `run … --set files=…` write."""
 
     def defaults(self) -> dict[str, Any]:
         """Every setting at its default."""
@@ -61,10 +70,12 @@ class Task:
 
     def parse(self, assignments: Mapping[str, str]) -> dict[str, Any]:
         """Defaults overridden by NAME=VALUE texts; raises UserError for unknown names."""
-        known = {setting.name: setting for setting in self.settings}
+        offered = (*self.settings, *([FILES] if self.findings else []))
+        known = {setting.name: setting for setting in offered}
         for name in assignments:
             if name not in known:
                 raise UserError(
                     f"Task {self.name} has no setting {name}: choose from {', '.join(known)}."
                 )
+        object_files.named(assignments.get(FILES.name, ""))
         return self.defaults() | {name: known[name].parse(v) for name, v in assignments.items()}

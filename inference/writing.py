@@ -39,6 +39,8 @@ class Segment:
     name: str
     color: str  # "#rrggbb"
     algorithm: Algorithm | None = None  # None: drawn by hand
+    kind: str = ""  # its name in the terminology, where that is not `name`
+    tracking_uid: str = ""  # the same in all files that speak of it
 
     @property
     def rgb(self) -> tuple[int, int, int]:
@@ -71,13 +73,17 @@ def _remove(part: Path) -> None:
         return
 
 
-def write_png(path: Path, pixels: Array) -> None:
-    """8-bit grey or RGB, 16-bit grey, or booleans as 0/255; raises UserError."""
+def write_png(path: Path, pixels: Array) -> Path:
+    """8-bit grey or RGB, 16-bit grey, or booleans as 0/255; the path; raises UserError."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     values = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
+    said = PngInfo()
+    said.add_text("Comment", NOTICE)
     with atomic(path) as part:
-        Image.fromarray(np.ascontiguousarray(values)).save(part, "PNG")
+        Image.fromarray(np.ascontiguousarray(values)).save(part, "PNG", pnginfo=said)
+    return path
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -88,9 +94,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """One line for each row under the first row's names; raises UserError."""
+    """One line for each row under the names that any row has; raises UserError."""
+    names = dict.fromkeys(name for row in rows for name in row)
     with atomic(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]) if rows else [])
+        table = csv.DictWriter(file, list(names))
         table.writeheader()
         table.writerows(rows)
 
@@ -103,9 +110,10 @@ def write_labels(path: Path, labels: Array, series: Series, segments: Sequence[S
     import SimpleITK as sitk
 
     image = to_itk(labels, series.geometry)
-    if path.name.endswith(".nrrd"):
-        for key, value in _slicer_fields(labels, segments).items():
-            image.SetMetaData(key, value)
+    fields = _slicer_fields(labels, segments) if path.name.endswith(".nrrd") else {}
+    place = "ITK_FileNotes" if path.name.endswith((".nii", ".nii.gz")) else "notice"
+    for key, value in {**fields, place: NOTICE}.items():
+        image.SetMetaData(key, value)
     with atomic(path) as part:
         try:
             sitk.WriteImage(image, str(part), useCompression=True)

@@ -11,7 +11,7 @@ import trimesh
 from inference.errors import UserError
 from inference.object_files import Objects, header
 from inference.writing import Segment
-from plugins.images.surfaces import surface, write_surfaces
+from plugins.images.surfaces import surface, write_stl
 from tests import phantoms
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def test_a_file_for_each_object_that_has_voxels(tmp_path: Path) -> None:
     labels[2:5, 3:7, 2:8] = 2
     segments = (Segment(1, "Nothing", "#ff0000"), Segment(2, "Left/lung: upper", "#00ff00"))
     objects = Objects(header(series), labels, None, segments, ())
-    (path,) = write_surfaces(objects, tmp_path / "case")
+    (path,) = write_stl(objects, tmp_path / "case")
     assert path.name == "case_2_left_lung_upper.stl"
     mesh = trimesh.load(path)
     middle = series.geometry.to_patient(np.array([3.0, 4.5, 4.5]))
     np.testing.assert_allclose(mesh.center_mass, middle, atol=0.05)
     assert mesh.volume > 0
     with pytest.raises(UserError, match="no surface"):
-        write_surfaces(Objects(header(series), labels * 0, None, segments, ()), tmp_path / "case")
+        write_stl(Objects(header(series), labels * 0, None, segments, ()), tmp_path / "case")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +22,7 @@ class Term:
     category: tuple[str, str]
     code: tuple[str, str]
     side: str = ""  # "Left" or "Right"
+    region: tuple[str, str] | None = None  # in which it lies, where its code does not say that
 
 
 _SINGLE = {
@@ -74,6 +76,16 @@ _TISSUES = {
     "Fat": "256674009", "Gray matter": "389081007", "Soft tissue": "87784001",
     "Tissue": "85756007", "White matter": "389080008",
 }  # fmt: skip
+_RETINA = ("5665001", "Retina")
+_IN_THE_RETINA = {
+    "Retinal vessels": ("59820001", "Blood vessel"), "Retinal artery": ("51114001", "Artery"),
+    "Retinal vein": ("29092000", "Vein"),
+}  # fmt: skip
+_ALSO = {
+    "node": "lymph node", "optic disc": "optic nerve head", "kidney, left": "left kidney",
+    "kidney, right": "right kidney", "vessel": "blood vessel", "vessels": "blood vessel",
+}  # fmt: skip
+_NUMBER = re.compile(r"[\s_#-]*\d+$")
 ANY = Term("", TISSUE, TISSUE)  # of what has a name that the list does not know
 
 
@@ -83,8 +95,13 @@ def names() -> tuple[str, ...]:
 
 
 def term(name: str) -> Term:
-    """What a name stands for, in any case of its letters; `ANY` if the list does not know it."""
-    return terms().get(name.strip().casefold(), ANY)
+    """What a name stands for, in any case of its letters; `ANY` if the list does not know it.
+
+    A number at its end only tells it from others: "Lymph node 3" is a lymph node.
+    """
+    whole = name.strip().casefold()
+    plain = _NUMBER.sub("", whole)
+    return terms().get(whole) or terms().get(_ALSO.get(plain, plain), ANY)
 
 
 @cache
@@ -104,4 +121,5 @@ def terms() -> dict[str, Term]:
         for name, code in _PAIRED.items()
         for side in SIDES
     ]
+    found += [Term(n, ANATOMY, code, region=_RETINA) for n, code in _IN_THE_RETINA.items()]
     return {entry.name.casefold(): entry for entry in found}

@@ -6,17 +6,16 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
-from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from inference.errors import UserError
 from inference.version import VERSION
 from inference.writing import NOTICE, atomic
-from plugins.dicom.derived import code_item, sound
-from plugins.dicom.header import number, plane, text
-from plugins.dicom.parse import read_header
+from plugins.dicom import unplaced
+from plugins.dicom.derived import code_item
+from plugins.dicom.header import number
+from plugins.dicom.references import shown, sources
 from plugins.dicom.terminology import SIDES, term
 
 if TYPE_CHECKING:
@@ -25,27 +24,13 @@ if TYPE_CHECKING:
 
     from highdicom.content import AlgorithmIdentificationSequence
     from highdicom.seg import SegmentDescription
-    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
 
     from inference.object_files import Objects
-    from inference.series import Array, Series
+    from inference.series import Array
     from inference.writing import Algorithm, Segment
 
-PATIENT_AND_STUDY = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "StudyID", "AccessionNumber", "ReferringPhysicianName",
-)  # fmt: skip
-REFERRED = (
-    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID",
-    "SeriesInstanceUID", "FrameOfReferenceUID", "PositionReferenceIndicator", "Modality", "Rows",
-    "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
-    "SliceThickness", "SpacingBetweenSlices", "NumberOfFrames", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence",
-    "DimensionIndexSequence", "Manufacturer", "ManufacturerModelName", "SoftwareVersions",
-    "DeviceSerialNumber", "InstitutionName", "StudyDescription", "PatientAge", "PatientSize",
-    "PatientWeight",
-)  # fmt: skip
-FAMILY = Code("123109", "DCM", "Artificial Intelligence")
+FAMILY = Code("123110", "DCM", "Artificial Intelligence")  # of CID 7162
 LONGEST = 64  # characters of a name in a DICOM file
 
 
@@ -66,37 +51,37 @@ def _write(objects: Objects, path: Path, kind: str) -> Path:
     segments = [segment for segment in objects.segments if drawn[segment.value]]
     if not segments:
         raise UserError("No object has voxels yet, so there is no segmentation to save.")
-    if not series.identity.series_uid:
-        raise UserError(
-            f"{series.path.name} is no DICOM series, to whose slices a DICOM SEG has to refer: "
-            "export NIfTI or NRRD instead."
-        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the patient's data
-        made = _segmentation(_sources(series), objects, segments, kind)
+        found = sources(series)
+        nowhere = series.kind == "run" or "FrameOfReferenceUID" not in found[0]
+        if nowhere:
+            unplaced.place(found)
+        made = _segmentation(found, objects, segments, kind)
+        if nowhere:
+            unplaced.unplace(made)
         with atomic(path) as part:
             made.save_as(part, enforce_file_format=True)
     return path
 
 
 def _segmentation(
-    sources: list[Dataset], objects: Objects, segments: Sequence[Segment], kind: str
+    found: list[Dataset], objects: Objects, segments: Sequence[Segment], kind: str
 ) -> Dataset:
     from highdicom.seg import Segmentation
 
     table = np.zeros(256, np.uint8)
     for place, segment in enumerate(segments, 1):
         table[segment.value] = place
-    places = _places(sources, objects.series)
-    frames = table[objects.labels[places]]
+    frames = table[_frames(found, objects)]
     try:
         return Segmentation(
-            sources,
+            found,
             frames,
             kind,
             [_described(place, segment) for place, segment in enumerate(segments, 1)],
             series_instance_uid=generate_uid(None),
-            series_number=int(number(sources[0], "SeriesNumber", 0)) + 1000,
+            series_number=int(number(found[0], "SeriesNumber", 0)) + 1000,
             sop_instance_uid=generate_uid(None),
             instance_number=1,
             manufacturer="Limn",
@@ -116,60 +101,24 @@ def _segmentation(
         ) from error
 
 
-def _sources(series: Series) -> list[Dataset]:
-    """What the segmentation repeats of each file of the series; raises UserError."""
-    try:
-        headers = [read_header(path) for path in series.paths]
-    except UserError as error:
+def _frames(found: list[Dataset], objects: Objects) -> Array:
+    """Labels of each source slice or frame, in their order; raises UserError."""
+    if objects.series.kind == "image":
+        return objects.labels[None]
+    places = [picture.index for picture in shown(found, objects.series)]
+    if max(places) >= len(objects.labels):
         raise UserError(
-            f"{series.path.name} cannot be read any more: a segmentation refers to its slices. "
-            "Put the files back, or export NIfTI or NRRD instead."
-        ) from error
-    return [_source(header, series) for header in headers]
-
-
-def _source(header: Dataset, series: Series) -> Dataset:
-    source = Dataset()
-    for keyword in (*PATIENT_AND_STUDY, *REFERRED):
-        element = sound(header, Tag(keyword)) if keyword in header else None
-        if element is not None:
-            source.add(element)
-    for keyword in PATIENT_AND_STUDY:
-        if keyword not in source:
-            setattr(source, keyword, None)
-    source.SeriesNumber = int(number(header, "SeriesNumber", 0))
-    if "NumberOfFrames" not in source and not text(source, "SliceThickness"):
-        source.SliceThickness = f"{series.geometry.spacing[0]:.8g}"
-    if not text(source, "FrameOfReferenceUID"):  # of an old file: the series is its own frame
-        source.FrameOfReferenceUID = generate_uid(entropy_srcs=[series.identity.series_uid])
-    source.file_meta = FileMetaDataset()
-    source.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return source
-
-
-def _places(sources: list[Dataset], series: Series) -> NDArray[np.intp]:
-    """The slice of the series' grid that each source slice or frame shows."""
-    frames = int(number(sources[0], "NumberOfFrames", 1)) if len(sources) == 1 else 1
-    planes = [plane(source, frame) for source in sources for frame in range(frames)]
-    positions = [found.position for found in planes if found is not None]
-    if len(positions) != len(planes):
-        raise UserError(
-            "Not every slice of this series says where it lies, so that a DICOM SEG cannot refer "
-            "to it: export NIfTI or NRRD instead."
+            f"{objects.series.path.name} has frames that could not be read, so that no DICOM SEG "
+            "can refer to it: export NIfTI or NRRD instead."
         )
-    return _rows(np.linalg.inv(series.geometry.affine), np.asarray(positions))
-
-
-def _rows(to_index: Array, positions: Array) -> NDArray[np.intp]:
-    along: NDArray[np.float64] = positions @ to_index[0, :3] + to_index[0, 3]
-    return np.rint(along).astype(np.intp)
+    return objects.labels[places]
 
 
 def _described(place: int, segment: Segment) -> SegmentDescription:
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription
 
-    known, algorithm = term(segment.name), segment.algorithm
+    known, algorithm = term(segment.kind or segment.name), segment.algorithm
     described = SegmentDescription(
         place,
         segment.name[:LONGEST],
@@ -177,9 +126,10 @@ def _described(place: int, segment: Segment) -> SegmentDescription:
         Code(known.code[0], "SCT", known.code[1]),
         "MANUAL" if algorithm is None else "AUTOMATIC" if algorithm.by_itself else "SEMIAUTOMATIC",
         _identified(algorithm),
-        tracking_uid=generate_uid(None),
+        tracking_uid=segment.tracking_uid or generate_uid(None),
         tracking_id=segment.name[:LONGEST],
         display_color=CIELabColor.from_rgb(*segment.rgb),
+        anatomic_regions=[Code(known.region[0], "SCT", known.region[1])] if known.region else None,
     )
     if known.side:
         side = code_item(Code(SIDES[known.side], "SCT", known.side))

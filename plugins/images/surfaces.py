@@ -1,4 +1,4 @@
-"""Surfaces of objects as STL files, in patient coordinates."""
+"""Surfaces of objects as STL and GLB files, in patient coordinates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.box import Box
 from inference.errors import UserError
-from inference.writing import atomic
+from inference.writing import NOTICE, atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,27 +20,54 @@ if TYPE_CHECKING:
 
     from inference.object_files import Objects
     from inference.series import Geometry
+    from inference.writing import Segment
 
     Floats = NDArray[np.float64]
 
+STL_HEADER = f"SPACE=LPS UNIT=mm {NOTICE}"  # 3D Slicer looks for the first word
 PASSES, IN, OUT = 12, 0.5, -0.53  # Taubin, "A signal processing approach …", SIGGRAPH 1995
 
 
-def write_surfaces(objects: Objects, stem: Path) -> list[Path]:
-    """One binary STL for each object that has voxels, LPS mm; raises UserError."""
+def write_stl(objects: Objects, stem: Path) -> list[Path]:
+    """One binary STL for each object that has voxels, LPS mm, as its header says; UserError."""
     written = []
-    for segment in objects.segments:
-        mesh = surface(objects.labels == segment.value, objects.series.geometry)
-        if mesh is None:
-            continue
+    for segment, mesh in _meshes(objects):
         name = re.sub(r"\W+", "_", segment.name).strip("_").lower()
         path = stem.with_name(f"{stem.name}_{segment.value}_{name}.stl")
         with atomic(path) as part:
             mesh.export(part, file_type="stl")
+            with part.open("r+b") as file:
+                file.write(STL_HEADER.ljust(80).encode("ascii"))
         written.append(path)
-    if not written:
-        raise UserError("No object has voxels yet, so there is no surface to save: draw one first.")
     return written
+
+
+def write_glb(objects: Objects, stem: Path) -> list[Path]:
+    """All objects that have voxels as named, coloured meshes of one scene, LPS mm; UserError."""
+    from trimesh import Scene
+    from trimesh.visual.material import PBRMaterial
+    from trimesh.visual.texture import TextureVisuals
+
+    scene = Scene(metadata={"space": "LPS", "unit": "mm", "notice": NOTICE})
+    for segment, mesh in _meshes(objects):
+        color = [*segment.rgb, 255]
+        look = PBRMaterial(name=segment.name, baseColorFactor=color)  # type: ignore[no-untyped-call]
+        mesh.visual = TextureVisuals(material=look)  # type: ignore[no-untyped-call]
+        name = f"{segment.value} {segment.name}"
+        scene.add_geometry(mesh, node_name=name, geom_name=name)
+    path = stem.with_name(f"{stem.name}_surfaces.glb")
+    with atomic(path) as part:
+        part.write_bytes(scene.export(file_type="glb"))  # type: ignore[no-untyped-call]
+    return [path]
+
+
+def _meshes(objects: Objects) -> list[tuple[Segment, Trimesh]]:
+    geometry = objects.series.geometry
+    found = [(s, surface(objects.labels == s.value, geometry)) for s in objects.segments]
+    meshes = [(segment, mesh) for segment, mesh in found if mesh is not None]
+    if not meshes:
+        raise UserError("No object has voxels yet, so there is no surface to save: draw one first.")
+    return meshes
 
 
 def surface(mask: NDArray[np.bool_], geometry: Geometry) -> Trimesh | None:

@@ -1,0 +1,155 @@
+"""The files of a series as objects made from them refer to them, and which voxels each shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from inference.errors import UserError
+from plugins.dicom.derived import sound
+from plugins.dicom.header import Plane, number, plane, text
+from plugins.dicom.parse import read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from inference.series import Array, Series
+
+PATIENT_AND_STUDY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+REFERRED = (
+    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID",
+    "SeriesInstanceUID", "FrameOfReferenceUID", "PositionReferenceIndicator", "Modality", "Rows",
+    "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
+    "SliceThickness", "SpacingBetweenSlices", "NumberOfFrames", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence",
+    "DimensionIndexSequence", "Manufacturer", "ManufacturerModelName", "SoftwareVersions",
+    "DeviceSerialNumber", "InstitutionName", "StudyDescription", "PatientAge", "PatientSize",
+    "PatientWeight", "Laterality", "ImageLaterality",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One slice or frame of a source, and the index of the series' stored grid that it shows."""
+
+    source: Dataset
+    frame: int  # from 0; 0 of a file with one picture
+    index: int
+
+    @property
+    def frame_number(self) -> int | None:
+        """As a reference names it, from 1; None for a file with one picture."""
+        return self.frame + 1 if is_multi_frame(self.source) else None
+
+    @property
+    def plane(self) -> Plane | None:
+        """Where it lies, if the file says."""
+        return plane(self.source, self.frame)
+
+
+def sources(series: Series, whereto: str = "NIfTI or NRRD") -> list[Dataset]:
+    """What an object made from a series repeats of each of its files; raises UserError.
+
+    `whereto` names what to export instead.
+    """
+    if not series.identity.series_uid:
+        raise UserError(
+            f"{series.path.name} is no DICOM series, to whose slices a DICOM file has to refer: "
+            f"export {whereto} instead."
+        )
+    try:
+        headers = [read_header(path) for path in series.paths]
+    except UserError as error:
+        raise UserError(
+            f"{series.path.name} cannot be read any more: what is made from it refers to its "
+            f"slices. Put the files back, or export {whereto} instead."
+        ) from error
+    return [_source(header, series) for header in headers]
+
+
+def is_multi_frame(source: Dataset) -> bool:
+    """Whether references to it name a frame."""
+    return "NumberOfFrames" in source
+
+
+def frames(source: Dataset) -> int:
+    """How many pictures a file holds."""
+    return max(1, int(number(source, "NumberOfFrames", 1)))
+
+
+def shown(found: Sequence[Dataset], series: Series) -> list[Shown]:
+    """The slice of the series' stored grid that each source slice or frame shows; UserError."""
+    pictures = [(source, frame) for source in found for frame in range(frames(source))]
+    if series.kind != "volume":
+        return [Shown(*picture, index) for index, picture in enumerate(pictures)]
+    planes = [plane(*picture) for picture in pictures]
+    positions = [where.position for where in planes if where is not None]
+    if len(positions) != len(planes):
+        raise UserError(
+            "Not every slice of this series says where it lies, so that no DICOM object can refer "
+            "to it: export NIfTI or NRRD instead."
+        )
+    rows = _rows(np.linalg.inv(series.geometry.affine), np.asarray(positions))
+    return [Shown(*picture, int(row)) for picture, row in zip(pictures, rows, strict=True)]
+
+
+def nearest(found: Sequence[Shown], series: Series, place: Sequence[float]) -> Shown:
+    """The source picture at a voxel of the canonical grid."""
+    at = float(place[0])
+    if series.kind == "volume":
+        patient = series.canonical_geometry.to_patient(np.asarray(place, float))
+        to_index = np.linalg.inv(series.geometry.affine)
+        at = float(to_index[0, :3] @ patient + to_index[0, 3])
+    return min(found, key=lambda entry: abs(entry.index - at))
+
+
+def referred(source: Dataset) -> Dataset:
+    """An item that names a file."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.SOPClassUID
+    item.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    return item
+
+
+def evidence(found: Sequence[Dataset]) -> Iterator[Dataset]:
+    """Each file once."""
+    yield from {source.SOPInstanceUID: source for source in found}.values()
+
+
+def _source(header: Dataset, series: Series) -> Dataset:
+    source = Dataset()
+    for keyword in (*PATIENT_AND_STUDY, *REFERRED):
+        element = sound(header, Tag(keyword)) if keyword in header else None
+        if element is not None:
+            source.add(element)
+    for keyword in PATIENT_AND_STUDY:
+        if keyword not in source:
+            setattr(source, keyword, None)
+    source.SeriesNumber = int(number(header, "SeriesNumber", 0))
+    if series.kind == "volume":
+        _complete_volume(source, series)
+    source.file_meta = FileMetaDataset()
+    source.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return source
+
+
+def _complete_volume(source: Dataset, series: Series) -> None:
+    if not is_multi_frame(source) and not text(source, "SliceThickness"):
+        source.SliceThickness = f"{series.geometry.spacing[0]:.8g}"
+    if not text(source, "FrameOfReferenceUID"):  # of an old file: the series is its own frame
+        source.FrameOfReferenceUID = generate_uid(entropy_srcs=[series.identity.series_uid])
+
+
+def _rows(to_index: Array, positions: Array) -> NDArray[np.intp]:
+    along: NDArray[np.float64] = positions @ to_index[0, :3] + to_index[0, 3]
+    return np.rint(along).astype(np.intp)
