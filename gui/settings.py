@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference import logs
 from inference.resources import config_folder
+from inference.servers import Server  # noqa: TC001 (pydantic looks it up)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class Settings(BaseSettings):
     lock_finished: bool = True  # an object, once the next one is begun by clicks
     preview_clicks: bool = True  # what a click would bring, where that is quick
     export_folder: Path | None = None  # where the user exported last
+    servers: tuple[Server, ...] = ()  # archives to browse; their passwords are in the keyring
+    server: str = ""  # the name of the one that was asked last
     export_formats: tuple[str, ...] = ("nifti", "csv")  # of objects: ids in inference.object_files
 
 

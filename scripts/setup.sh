@@ -15,6 +15,10 @@ system_packages=(
     libxcb-util1 libxcb-xfixes0 libxcb-xkb1 libxkbcommon-x11-0 libxkbcommon0 xauth xvfb
 )
 
+# An archive of DICOM files for the tests of the network, which are left out without it. Debian
+# starts it as a service, so only continuous integration gets it unasked.
+test_packages=(orthanc orthanc-dicomweb)
+
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 is_installed() { # newer Debian and Ubuntu releases rename some libraries to NAMEt64
@@ -43,6 +47,16 @@ install_system_packages() {
         is_installed "$package" || missing+=("$package")
     done
     if [ "${#missing[@]}" -gt 0 ]; then install_packages "${missing[@]}"; fi
+    if [ "${CI:-}" = true ]; then install_test_packages; fi
+}
+
+install_test_packages() { # not every release has them
+    local package
+    for package in "${test_packages[@]}"; do
+        if ! is_installed "$package"; then
+            (install_packages "$package") || say "going on without $package"
+        fi
+    done
 }
 
 find_python() { # prints the first Python that is new enough and can make environments

@@ -1,0 +1,175 @@
+"""What the network processes are asked: each job ends, or is cancelled, in bounded time."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, wait
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from inference.errors import UserError
+from plugins.dicom.network.inbox import Inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from inference.series import Array
+    from inference.servers import Server
+    from inference.worker import JobContext
+    from plugins.dicom.network.archive import Archive, FoundSeries, Instance, Query, Study
+
+POLL = 0.1  # seconds between looks for Cancel
+GRACE = 0.5  # seconds in which what was broken off can tidy up
+T = TypeVar("T")
+
+
+def check(context: JobContext, server: Server, password: str = "") -> None:
+    """Whether the server answers us; raises UserError that says why not."""
+    archive = open_archive(server, password)
+    _attend(context, archive, archive.check)
+
+
+def find_studies(
+    context: JobContext, server: Server, query: Query, password: str = ""
+) -> list[Study]:
+    """The studies that match; raises UserError."""
+    archive = open_archive(server, password)
+    return _attend(context, archive, lambda: archive.studies(query))
+
+
+def find_series(
+    context: JobContext, server: Server, study_uid: str, password: str = ""
+) -> list[FoundSeries]:
+    """The series of a study; raises UserError."""
+    archive = open_archive(server, password)
+    return _attend(context, archive, lambda: archive.series(study_uid))
+
+
+def preview(
+    context: JobContext, server: Server, series: FoundSeries, password: str = ""
+) -> Array | None:
+    """A small picture, uint8 (y, x) or (y, x, 3), of the middle of a series; None without one."""
+    from plugins.dicom.network.preview import picture
+
+    archive = open_archive(server, password)
+    listed = _attend(
+        context, archive, lambda: archive.instances(series.study_uid, series.series_uid)
+    )
+    if not listed:
+        return None
+    listed.sort(key=lambda entry: entry.number)
+    inbox = Inbox([listed[len(listed) // 2]])
+    if inbox.missing():
+        archive = open_archive(server, password)
+        _attend(context, archive, lambda: archive.fetch(inbox.wanted, inbox), inbox=inbox)
+    return picture(inbox.path(inbox.wanted[0])) if not inbox.missing() else None
+
+
+def retrieve(
+    context: JobContext, server: Server, series: Sequence[FoundSeries], password: str = ""
+) -> list[str]:
+    """Fetch whole series into the folder of received studies; the series' folders.
+
+    What is there already is not fetched again. Raises UserError if some files did not come.
+    """
+    asking = open_archive(server, password)
+    context.progress(0, 0, "Asking for the list of images")
+    wanted = _attend(context, asking, lambda: _listed(asking, series))
+    if not wanted:
+        raise UserError(f"{server.name} lists no images there.")
+    inbox = Inbox(wanted)
+    if inbox.missing():
+        archive, told = open_archive(server, password), Pace(inbox)
+        _attend(context, archive, lambda: archive.fetch(wanted, inbox), told.report, inbox)
+    if inbox.failure:
+        raise inbox.failure
+    if missing := len(inbox.missing()):
+        raise UserError(
+            f"{missing} of {len(wanted)} images did not come from {server.name}: retrieve again to "
+            "get the rest; what has arrived is kept."
+        )
+    return [str(folder) for folder in inbox.folders]
+
+
+def send(context: JobContext, server: Server, paths: Sequence[str], password: str = "") -> int:
+    """Store DICOM files; how many, of which each was taken; raises UserError."""
+    archive, sent = open_archive(server, password), list[Path]()
+
+    def report(context: JobContext) -> None:
+        context.progress(len(sent), len(paths), f"{len(sent)} of {len(paths)} files")
+
+    try:
+        _attend(context, archive, lambda: archive.send(map(Path, paths), sent.append), report)
+    except UserError as error:
+        stored = f"{len(sent)} of {len(paths)} files were stored. " if sent else ""
+        raise UserError(f"{stored}{error}") from error
+    return len(sent)
+
+
+def open_archive(server: Server, password: str = "") -> Archive:
+    """A way to talk to the server; nothing is sent yet; raises UserError."""
+    if server.kind == "web":
+        from plugins.dicom.network.web import WebArchive
+
+        return WebArchive(server, password)
+    from plugins.dicom.network.dimse import DimseArchive
+
+    return DimseArchive(server)
+
+
+class Pace:
+    """Says how a retrieval goes on: images, megabytes, and the time that remains."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox, self._before, self._start = inbox, inbox.here, time.monotonic()
+
+    def report(self, context: JobContext) -> None:
+        """Tell the context."""
+        here, total = self._inbox.here, len(self._inbox.wanted)
+        note = f"{here} of {total} images · {self._inbox.bytes / 1e6:.1f} MB"
+        context.progress(here, total, note + self._remaining(here, total))
+
+    def _remaining(self, here: int, total: int) -> str:
+        seconds, came = time.monotonic() - self._start, here - self._before
+        if not came or seconds < 1:
+            return ""
+        left = (total - here) * seconds / came
+        return f" · {left:.0f} s left" if left < 90 else f" · {left / 60:.0f} min left"
+
+
+def _listed(archive: Archive, series: Sequence[FoundSeries]) -> list[Instance]:
+    return [
+        instance
+        for entry in series
+        for instance in archive.instances(entry.study_uid, entry.series_uid)
+    ]
+
+
+def _attend(
+    context: JobContext,
+    archive: Archive,
+    work: Callable[[], T],
+    report: Callable[[JobContext], None] = lambda context: context.check(),
+    inbox: Inbox | None = None,
+) -> T:
+    """Do what may block in a thread; when cancelled, break it off and do not wait for it."""
+    answer: Future[T] = Future()
+    Thread(target=_settle, args=(answer, work), name="network", daemon=True).start()
+    try:
+        while wait([answer], POLL).not_done:
+            report(context)
+    except BaseException:
+        if inbox is not None:
+            inbox.close()
+        archive.abort()
+        wait([answer], GRACE)
+        raise
+    return answer.result()
+
+
+def _settle(answer: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        answer.set_result(work())
+    except BaseException as error:  # noqa: BLE001  whoever waits gets it
+        answer.set_exception(error)

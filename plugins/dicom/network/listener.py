@@ -1,0 +1,86 @@
+"""Our own end of a C-MOVE: listens only while one runs, and takes only what was asked for."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
+
+from inference.errors import UserError
+from plugins.dicom.network.inbox import Stranger
+from plugins.dicom.network.reach import address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pynetdicom.events import Event
+
+    from inference.servers import Server
+    from plugins.dicom.network.inbox import Inbox
+
+SUCCESS, NO_ROOM, NOT_ASKED = 0x0000, 0xA700, 0x0124
+
+
+def keep(event: Event, inbox: Inbox) -> int:
+    """Put one received file into the inbox; the status that its sender is told."""
+    try:
+        inbox.take(event.encoded_dataset())
+    except Stranger:
+        return NOT_ASKED
+    except UserError:
+        return NO_ROOM
+    return SUCCESS
+
+
+@contextmanager
+def listening(server: Server, inbox: Inbox) -> Iterator[None]:
+    """Accept files from this server, by its AE title, while inside; raises UserError."""
+    entity = AE(ae_title=server.own_ae_title.strip())
+    entity.require_calling_aet = [server.ae_title.strip()]
+    entity.require_called_aet = True
+    entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = server.seconds
+    for context in AllStoragePresentationContexts:
+        entity.add_supported_context(context.abstract_syntax or "", list(ALL_TRANSFER_SYNTAXES))
+    try:
+        running = entity.start_server(
+            (_our_side(server), server.receive_port),
+            block=False,
+            ssl_context=_secure(server),
+            evt_handlers=[(evt.EVT_C_STORE, keep, [inbox])],
+        )
+    except OSError as error:
+        raise UserError(
+            f"The port {server.receive_port}, on which {server.name} is to send, cannot be opened "
+            f"({error.strerror}): another program has it, or choose another in the server's "
+            "settings."
+        ) from error
+    try:
+        yield
+    finally:
+        inbox.close()
+        if running is not None:
+            running.shutdown()
+
+
+def _our_side(server: Server) -> str:
+    """The address of this computer that faces the server: no other network can connect."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address(server))  # of a datagram: nothing is sent
+        except OSError as error:
+            raise UserError(
+                f"There is no way to {server.name} from this computer: check the network."
+            ) from error
+        return str(probe.getsockname()[0])
+
+
+def _secure(server: Server) -> ssl.SSLContext | None:
+    """Encrypted where the server is and we have a certificate to show."""
+    if not (server.tls and server.certificate):
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server.certificate, server.key or None, password="")
+    return context

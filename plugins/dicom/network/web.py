@@ -1,0 +1,209 @@
+"""An archive over DICOMweb: QIDO-RS, WADO-RS, STOW-RS; by dicomweb-client."""
+
+from __future__ import annotations
+
+import logging
+from io import BytesIO
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset
+from requests.adapters import HTTPAdapter
+
+from inference.errors import UserError
+from plugins.dicom.network.archive import (
+    MOST,
+    FoundSeries,
+    Instance,
+    Query,
+    Study,
+    instance_of,
+    series_of,
+    study_of,
+)
+from plugins.dicom.network.inbox import Stranger
+from plugins.dicom.network.reach import patience, require, tls, why_not
+from plugins.dicom.parse import read_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from inference.servers import Server
+    from plugins.dicom.network.inbox import Inbox
+
+AS_STORED = (("application/dicom", "*"),)
+STUDY_FIELDS = (
+    "StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedSeries",
+    "NumberOfStudyRelatedInstances",
+)  # fmt: skip
+SERIES_FIELDS = ("SeriesDescription", "BodyPartExamined", "NumberOfSeriesRelatedInstances")
+T = TypeVar("T")
+
+for name in ("dicomweb_client", "urllib3", "requests"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)  # they quote queries
+
+
+class WebArchive:
+    """One server."""
+
+    def __init__(self, server: Server, password: str = "") -> None:
+        require(server)
+        self._server, self._broken_off = server, False
+        self._session = requests.Session()
+        if server.user or password:
+            self._session.auth = (server.user, password)
+        if server.encrypted:
+            tls(server)  # says what is wrong with the certificates
+            self._session.cert = (server.certificate, server.key) if server.certificate else None
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, _Adapter(server.ca_file))
+        self._client = DICOMwebClient(
+            server.url.rstrip("/"), self._session, timeout=(patience(server), server.seconds)
+        )
+        self._client.set_http_retry_params(retry=False)
+
+    def check(self) -> None:
+        """QIDO for one study."""
+        self._search(lambda: self._client.search_for_studies(limit=1))
+
+    def studies(self, query: Query) -> list[Study]:
+        """QIDO at the level of studies."""
+        wished = {
+            "PatientName": query.name_pattern,
+            "PatientID": query.patient_id,
+            "AccessionNumber": query.accession,
+            "StudyDate": query.dates,
+            "ModalitiesInStudy": query.modality,
+        }
+        found = self._search(
+            lambda: self._client.search_for_studies(
+                limit=MOST,
+                fields=STUDY_FIELDS,
+                search_filters={key: value for key, value in wished.items() if value},
+            )
+        )
+        return [study_of(entry) for entry in found][:MOST]
+
+    def series(self, study_uid: str) -> list[FoundSeries]:
+        """QIDO at the level of series."""
+        found = self._search(
+            lambda: self._client.search_for_series(study_uid, fields=SERIES_FIELDS)
+        )
+        return [series_of(entry, study_uid) for entry in found]
+
+    def instances(self, study_uid: str, series_uid: str) -> list[Instance]:
+        """QIDO at the level of instances."""
+        found = self._search(lambda: self._client.search_for_instances(study_uid, series_uid))
+        return [instance_of(entry, study_uid, series_uid) for entry in found]
+
+    def fetch(self, wanted: Sequence[Instance], inbox: Inbox) -> None:
+        """WADO: a whole series in one answer, or the files that miss one by one."""
+        missing = set(inbox.missing())
+        for (study, series), group in groupby(
+            wanted, lambda entry: (entry.study_uid, entry.series_uid)
+        ):
+            entries = list(group)
+            lacking = [entry for entry in entries if entry in missing]
+            if len(lacking) == len(entries) > 1:
+                self._keep(lambda: self._client.iter_series(study, series, AS_STORED), inbox)  # noqa: B023
+            else:
+                for entry in lacking:
+                    self._keep(lambda: self._one(entry), inbox)  # noqa: B023
+
+    def send(self, paths: Iterable[Path], sent: Callable[[Path], None]) -> None:
+        """STOW, a file at a time."""
+        for path in paths:
+            dataset = read_whole(path)
+            answer = self._ask(lambda: self._client.store_instances([dataset]))  # noqa: B023
+            if answer.get("FailedSOPSequence"):
+                raise UserError(f"{self._server.name} refused {path.name}.")
+            sent(path)
+
+    def abort(self) -> None:
+        """Give up what another thread asks; returns at once."""
+        self._broken_off = True
+        self._session.close()
+
+    def _one(self, entry: Instance) -> Iterator[Dataset]:
+        yield self._client.retrieve_instance(
+            entry.study_uid, entry.series_uid, entry.uid, AS_STORED
+        )
+
+    def _keep(self, ask: Callable[[], Iterator[Dataset]], inbox: Inbox) -> None:
+        def take() -> None:
+            for dataset in ask():
+                if self._broken_off:
+                    return
+                inbox.take(_encoded(dataset))
+
+        try:
+            self._ask(take)
+        except Stranger as error:
+            raise UserError(
+                f"{self._server.name} sent what was not asked for, or no DICOM: it was not kept."
+            ) from error
+
+    def _search(self, question: Callable[[], list[dict[str, Any]]]) -> list[Dataset]:
+        return self._ask(lambda: [Dataset.from_json(entry) for entry in question()])
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """Raises UserError for whatever HTTP can do wrong."""
+        try:
+            return question()
+        except requests.HTTPError as error:
+            raise UserError(self._status(error.response)) from error
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise UserError(
+                f"{self._server.name} broke off in the middle: try again; what has arrived is kept."
+            ) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise why_not(self._server) from error
+        except (
+            requests.RequestException,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ) as error:
+            raise UserError(
+                f"{self._server.name} answers, but not as DICOMweb does: check its address, which "
+                "often ends in /dicom-web."
+            ) from error
+
+    def _status(self, response: Any) -> str:
+        name, number = self._server.name, response.status_code
+        if number in (401, 403):
+            who = f"the user {self._server.user}" if self._server.user else "nobody in particular"
+            return f"{name} does not let {who} in ({number}): check user and password."
+        if number == 404:
+            return f"{name} has nothing at this address (404): DICOMweb often ends in /dicom-web."
+        if number == 400:
+            return f"{name} did not understand what was asked (400)."
+        return f"{name} could not answer ({number} {response.reason}): ask its administrator."
+
+
+class _Adapter(HTTPAdapter):
+    """Trusts the authority that the user chose, and asks with patterns that every server knows."""
+
+    def __init__(self, ca_file: str) -> None:
+        self._ca_file = ca_file
+        super().__init__()
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Always verify; the environment must not put its authorities before the user's."""
+        super().cert_verify(conn, url, self._ca_file or verify or True, cert)
+
+    def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        """An asterisk may stand as it is, and some servers know it only so."""
+        request.url = request.url.replace("%2A", "*")
+        return super().send(request, *arguments, **options)
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    stream = BytesIO()
+    dcmwrite(stream, dataset, enforce_file_format=True)
+    return stream.getvalue()
