@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from inference.arrivals import Decoding
 from inference.client import WorkerCrashed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 READ = "inference.reading:read_job"
+STREAM = "inference.reading:stream_job"
 MOST = 8
 """Files that are left out of one folder before it is given up: each ends a process."""
 
@@ -25,12 +27,13 @@ class Attempt:
 
     @property
     def params(self) -> dict[str, Any]:
-        """What the job `READ` is asked."""
+        """What the jobs `READ` and `STREAM` are asked."""
         return {"path": str(self.path), "barred": self.barred}
 
-    def heard(self, file: str) -> None:
-        """A decoder gets this file next."""
-        self.file = file
+    def heard(self, arrival: object) -> None:
+        """Note which file a decoder gets next."""
+        if isinstance(arrival, Decoding):
+            self.file = arrival.mark
 
     def again(self, error: BaseException) -> Attempt | None:
         """The next attempt after this error, None if it would end like this one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextvars import ContextVar
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference import archives, memory, registry
+from inference.arrivals import Arrived, Decoding, Listener, heard_by, listener
 from inference.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from inference.series import Array, Series
 
-_tell: ContextVar[Callable[[str], None]] = ContextVar("_tell", default=lambda mark: None)
-_barred: ContextVar[tuple[str, ...]] = ContextVar("_barred", default=())
-
 MEMORY_SHARE = 0.5  # of the free memory that one file may fill: its work needs the rest
+AT_ONCE = 2**31  # bytes of pixels that the window reads of a folder unasked
 MAX_PICTURE_PIXELS = 400_000_000  # 20 000 x 20 000: beyond it, a picture is a whole slide or a trap
 
 
@@ -33,20 +32,26 @@ class Reader:
     rank: int
     accepts: Callable[[Path], bool]
     whole: Callable[[Path], bool]  # whether the files right in this folder make one case
-    read: Callable[[Path], list[Series]]
+    read: Callable[[Path], Iterable[Series]]
 
 
 def read(path: Path) -> list[Series]:
     """Every series in a file or folder; raises UserError."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist.")
-    if path.is_file() and not path.stat().st_size:
-        raise UserError(f"{path.name} is empty: nothing was saved in it.")
+    with heard_by(Listener()) as listening:
+        found = list(stream(path))
+    return [series.warned(*listening.notes) for series in found]
+
+
+def stream(path: Path) -> Iterator[Series]:
+    """Every series as soon as it is read; raises UserError, before the first or after the last."""
+    _require_content(path)
     if archives.is_archive(path):
-        return _read_archive(path)
+        yield from _stream_archive(path)
+        return
     for reader in registry.readers():
         if reader.accepts(path):
-            return reader.read(path)
+            yield from reader.read(path)
+            return
     raise UserError(
         f"{path.name} is of no kind that Limn opens: "
         "give DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF or a folder or zip archive of one of them."
@@ -58,16 +63,26 @@ def accepts(path: Path) -> bool:
     return archives.is_archive(path) or any(reader.accepts(path) for reader in registry.readers())
 
 
-def _read_archive(path: Path) -> list[Series]:
+def _require_content(path: Path) -> None:
+    if not path.exists():
+        raise UserError(f"{path} does not exist.")
+    found = path.stat()
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise UserError(f"{path.name} is a device or a pipe: give a file or a folder.")
+    if path.is_file() and not found.st_size:
+        raise UserError(f"{path.name} is empty: nothing was saved in it.")
+
+
+def _stream_archive(path: Path) -> Iterator[Series]:
     """The series in a zip archive, whose paths then lie below that of the archive."""
+    listener().at_once = math.inf  # what is unpacked is there only now
     with archives.unpacked(path) as folder:
         inner = folder
         while [entry.is_dir() for entry in inner.iterdir()] == [True]:
             inner = next(inner.iterdir())
-        return [
-            replace(series, paths=tuple(path / part.relative_to(folder) for part in series.paths))
-            for series in read(inner)
-        ]
+        for series in stream(inner):
+            parts = tuple(path / part.relative_to(folder) for part in series.paths)
+            yield replace(series, paths=parts)
 
 
 def read_job(context: Any, path: str, barred: tuple[str, ...] = ()) -> list[Series]:
@@ -76,17 +91,32 @@ def read_job(context: Any, path: str, barred: tuple[str, ...] = ()) -> list[Seri
     Its partial results mark the file that is decoded next; `barred` ones are refused.
     """
     context.progress(0, 1, "Reading")  # not whose: the name may be hidden
-    _tell.set(context.partial)
-    _barred.set(barred)
-    return read(Path(path))
+    with heard_by(Listener(context.partial, context.progress, barred=barred)) as listening:
+        found = list(stream(Path(path)))
+    return [series.warned(*listening.notes) for series in found]
+
+
+def stream_job(
+    context: Any, path: str, barred: tuple[str, ...] = (), only: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Hand over what `inference.arrivals` names, as it is found; the notes about the whole path."""
+    context.progress(0, 0, "Reading")
+    at_once = math.inf if only else AT_ONCE
+    listening = Listener(
+        context.partial, context.progress, looks=True, barred=barred, only=only, at_once=at_once
+    )
+    with heard_by(listening):
+        for series in stream(Path(path)):
+            context.partial(Arrived(series, listening.current))
+    return tuple(listening.notes)
 
 
 def decoding(path: Path) -> None:
     """Mark a file before its decoder, which may abort, gets it; raises UserError if one did."""
     mark = f"{path.stat().st_size} {path.name}"  # also of a file unpacked elsewhere the next time
-    if mark in _barred.get():
+    if mark in listener().barred:
         raise UserError(f"{path.name} made its decoder fail: the file is damaged.")
-    _tell.get()(mark)
+    listener().tell(Decoding(mark))
 
 
 def require_memory(path: Path, shape: Iterable[int], dtype: Any) -> None:

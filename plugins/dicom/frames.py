@@ -1,7 +1,8 @@
-"""Multi-frame files: a volume where the frames form one, else a run."""
+"""Multi-frame files: the volumes that their frames form, else a run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ from inference.reading import sha256
 from plugins.dicom import stacking
 from plugins.dicom.header import Plane, Slice, group, numbers, plane
 from plugins.dicom.parse import read_whole
-from plugins.dicom.pixels import decode, shown
+from plugins.dicom.phases import frame_traits, phases
+from plugins.dicom.pixels import Shown, Stored, decode, shown
 from plugins.dicom.runs import build_run
 from plugins.dicom.stacks import build
 
@@ -19,38 +21,86 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-    from inference.series import Series
+    from inference.series import Array, Series
+
+ORIENTATIONS = "Its frames lie in {count} orientations: they were put into as many series."
+IN_A_ROW = "{why} The frames are shown one after the other."
 
 
-def read_frames(entry: Slice) -> Series:
-    """The volume (z, y, x) or run (t, y, x) in a multi-frame file; raises UserError."""
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """Frames that form a volume: their indices among those decoded, and their grid."""
+
+    members: tuple[int, ...]
+    stack: stacking.Stack
+    label: str
+    notes: tuple[str, ...]
+
+
+def read_frames(entry: Slice) -> list[Series]:
+    """The volumes (z, y, x) or the run (t, y, x) in a multi-frame file; raises UserError."""
     dataset = read_whole(entry.path)
     stored = decode(entry.path, dataset)
-    digest = sha256(stored.values)
-    look = shown(stored, [dataset])
     described = Slice(entry.path, dataset)
-    arranged = _arranged(dataset, stored.frames)
-    if isinstance(arranged, stacking.Stack):
-        voxels = stacking.onto_grid(look.values[list(arranged.order)], arranged)
-        notes = (*stored.notes, *look.notes, *arranged.notes)
-        return build(
-            [described], "volume", voxels, look, arranged.geometry, sha256=digest, warnings=notes
-        )
-    return build_run(described, stored, look, digest).warned(*arranged)
+    volumes = _volumes(dataset, stored.frames)
+    if isinstance(volumes, str):
+        digest = sha256(stored.values)
+        run = build_run(described, stored, shown(stored, [dataset]), digest)
+        return [run.warned(volumes) if volumes else run]
+    digests = [_digest(stored.values, volume.members) for volume in volumes]
+    look = shown(stored, [dataset])
+    pairs = zip(volumes, digests, strict=True)
+    return [_volume(described, stored, look, volume, digest) for volume, digest in pairs]
 
 
-def _arranged(header: Dataset, frames: Sequence[int]) -> stacking.Stack | tuple[str, ...]:
+def _digest(values: Array, members: Sequence[int]) -> str:
+    return sha256(values if len(members) == len(values) else values[list(members)])
+
+
+def _volume(entry: Slice, stored: Stored, look: Shown, volume: _Volume, digest: str) -> Series:
+    order = [volume.members[index] for index in volume.stack.order]
+    series = build(
+        [entry], "volume", stacking.onto_grid(look.values[order], volume.stack), look,
+        volume.stack.geometry, sha256=digest,
+        warnings=(*stored.notes, *look.notes, *volume.notes, *volume.stack.notes),
+    )  # fmt: skip
+    said = " · ".join(filter(None, (series.identity.series_description, volume.label)))
+    return replace(series, identity=replace(series.identity, series_description=said))
+
+
+def _volumes(header: Dataset, frames: Sequence[int]) -> list[_Volume] | str:
+    """The volumes that all frames form, or the sentence why they are a run; "": no planes."""
     planes = _planes(header, frames)
     if not planes:
-        return ()
-    if any(not stacking.same_orientation(planes[0], other) for other in planes):
-        return ("The frames lie in several orientations: they are shown one after the other.",)
-    if len(stacking.repeats(planes, range(len(planes)))) > 1:
-        return ("Several frames lie at each place: they are shown one after the other.",)
-    found = stacking.stack(planes)
-    return (
-        (f"{found} The frames are shown one after the other.",) if isinstance(found, str) else found
-    )
+        return ""
+    groups = _by_orientation(planes)
+    notes = (ORIENTATIONS.format(count=len(groups)),) if len(groups) > 1 else ()
+    found: list[_Volume] = []
+    for members in groups:
+        contents = [group(header, "FrameContentSequence", frames[i]) for i in members]
+        parts, how = phases(
+            [planes[i] for i in members], frame_traits(header, contents),
+            [(float(i),) for i in members],
+        )  # fmt: skip
+        for part in parts:
+            chosen = tuple(members[i] for i in part.members)
+            stack = stacking.stack([planes[i] for i in chosen])
+            if isinstance(stack, str):
+                return IN_A_ROW.format(why=stack)
+            found.append(_Volume(chosen, stack, part.label, (*notes, *([how] if how else []))))
+    return found
+
+
+def _by_orientation(planes: Sequence[Plane]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for index, where in enumerate(planes):
+        for members in groups:
+            if stacking.same_orientation(planes[members[0]], where):
+                members.append(index)
+                break
+        else:
+            groups.append([index])
+    return groups
 
 
 def _planes(header: Dataset, frames: Sequence[int]) -> list[Plane]:

@@ -22,6 +22,7 @@ class Slice:
 
     path: Path
     header: Dataset
+    pixels_at: int = 0  # byte at which the element with the pixels begins; 0 if nobody knows
 
     @property
     def frames(self) -> int:

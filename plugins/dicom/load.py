@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import logging
 import warnings
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from inference import logs
+from inference.arrivals import Entry, Listed, Listener, heard_by, listener
 from inference.errors import UserError
+from inference.parallel import in_order
+from plugins.dicom.files import files_of
 from plugins.dicom.frames import read_frames
-from plugins.dicom.header import Slice, has_image, modality
-from plugins.dicom.parse import read_header
+from plugins.dicom.glimpse import glimpse
+from plugins.dicom.header import Slice, has_image, identity, modality
+from plugins.dicom.parse import read_until_pixels
 from plugins.dicom.runs import read_run_files, run_groups
-from plugins.dicom.sniff import is_dicom
-from plugins.dicom.stacks import slice_jobs, without_copies
+from plugins.dicom.stacks import Part, slice_parts, without_copies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from pydicom import Dataset
+    from inference.series import Identity, Series
 
-    from inference.series import Series
+HEADERS_KEPT = 4096  # for the next reading of the same folder
+READING_HEADERS = "Reading headers"
 
 logger = logging.getLogger(__name__)
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes the patient's data
@@ -30,102 +35,150 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes the patient
 
 def load_series(path: Path) -> list[Series]:
     """Every image series of a file, folder or DICOMDIR; raises UserError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _load_path(path)
+    with heard_by(Listener()) as listening:
+        found = list(stream_series(path))
+    return [series.warned(*listening.notes) for series in found]
 
 
-def _load_path(path: Path) -> list[Series]:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if is_dicom(file))
-        return _load([f for f in files if not f.name.startswith("DICOMDIR")], [], path)
-    header = read_header(path)
-    if "DirectoryRecordSequence" in header:
-        return _load(*_listed(path, header), path)
-    return _load([path], [], path)
+def stream_series(path: Path) -> Iterator[Series]:
+    """Each series as soon as it is read, those that were asked for; raises UserError."""
+    files, notes = files_of(path)
+    with _quietly():
+        first = glimpse(files)
+        slices, refused = _headers(files)
+        if not slices:
+            raise UserError(refused[0] if len(files) == 1 else f"{path.name} holds no DICOM image.")
+        kept, copies = without_copies(slices)
+        parts = sorted(_parts(kept), key=_order)
+    listener().notes += [*notes, *copies, *refused]
+    wanted = _wanted(parts, first)
+    chosen = {_key(part) for part in wanted}
+    later = tuple(_key(part) for part in parts if _key(part) not in chosen)
+    listener().tell(Listed(tuple(map(_entry, parts)), later))
+    yield from _stream(wanted)
 
 
-def _listed(path: Path, header: Dataset) -> tuple[list[Path], list[str]]:
-    """The files that a DICOMDIR lists, all inside its folder, and what is missing."""
-    records = header.DirectoryRecordSequence or ()
-    listed = [_parts(record) for record in records if "ReferencedFileID" in record]
-    if not listed:
-        raise UserError(f"{path.name} lists no files: open the folder with the images instead.")
-    root = path.parent.resolve()
-    files = [root.joinpath(*parts) for parts in listed]
-    inside = [file for file in files if file.resolve().is_relative_to(root) and file.is_file()]
-    if not inside:
-        raise UserError(f"None of the {len(files)} files that {path.name} lists is there.")
-    absent = len(files) - len(inside)
-    return inside, [f"{absent} of the {len(files)} files that {path.name} lists are missing."][
-        :absent
-    ]
-
-
-def _parts(record: Dataset) -> list[str]:
-    value = record.ReferencedFileID
-    return [value] if isinstance(value, str) else [str(part) for part in value]
-
-
-def _load(files: list[Path], notes: list[str], asked: Path) -> list[Series]:
-    slices, refused = _headers(files)
-    if not slices:
-        raise UserError(refused[0] if len(files) == 1 else f"{asked.name} holds no DICOM image.")
-    kept, copies = without_copies(slices)
-    found, damaged = _read_all(kept)
-    if not found:
-        raise UserError(damaged[0])
-    found.sort(key=lambda series: (series.identity.study_date, _order(series)))
-    return [series.warned(*notes, *copies, *damaged, *refused) for series in found]
-
-
-def _read_all(slices: list[Slice]) -> tuple[list[Series], list[str]]:
-    """Every series of these files, and what was refused."""
-    found: list[Series] = []
+def _stream(parts: list[Part]) -> Iterator[Series]:
+    """What these parts hold; what cannot be read is noted, and refused if there is nothing else."""
     refused: list[str] = []
-    for path, job in _jobs(slices):
-        try:
-            found += job()
-        except UserError as error:
-            refused.append(str(error))
-        except Exception as error:  # noqa: BLE001  headers are malformed in unforeseen ways
-            logger.warning("A DICOM header was not understood: %s", logs.stack(error))
-            refused.append(f"{path.name} cannot be shown: its header is damaged.")
-    return found, refused
+    found = False
+    for part in parts:
+        listener().current = _key(part)
+        for series in _read(part, refused):
+            found = True
+            yield series
+    if refused and not found:
+        raise UserError(refused[0])
+    listener().notes += refused
 
 
-def _jobs(slices: list[Slice]) -> list[tuple[Path, Callable[[], list[Series]]]]:
+def _read(part: Part, refused: list[str]) -> list[Series]:
+    try:
+        with _quietly():
+            return [_labelled(series, part) for series in part.read()]
+    except UserError as error:
+        refused.append(str(error))
+    except Exception as error:  # noqa: BLE001  headers are malformed in unforeseen ways
+        logger.warning("A DICOM header was not understood: %s", logs.stack(error))
+        refused.append(f"{part.slices[0].path.name} cannot be shown: its header is damaged.")
+    return []
+
+
+def _labelled(series: Series, part: Part) -> Series:
+    return replace(series.warned(*part.notes), identity=_identity(part))
+
+
+def _identity(part: Part) -> Identity:
+    found = identity(part.slices[0].header)
+    description = " · ".join(filter(None, (found.series_description, part.label)))
+    return replace(found, series_description=description)
+
+
+def _wanted(parts: list[Part], first: Path | None) -> list[Part]:
+    """Those that were asked for, or so many as are read unasked: the one glimpsed at first."""
+    listening = listener()
+    if listening.only:
+        return [part for part in parts if _key(part) in listening.only]
+    ordered = sorted(parts, key=lambda part: all(entry.path != first for entry in part.slices))
+    chosen, room = list[Part](), listening.at_once
+    for part in ordered:
+        if not chosen or part.nbytes <= room:
+            chosen.append(part)
+            room -= part.nbytes
+    return chosen
+
+
+def _parts(slices: list[Slice]) -> list[Part]:
     runs, others = run_groups([entry for entry in slices if entry.frames == 1])
-    jobs: list[tuple[Path, Callable[[], list[Series]]]] = []
-    jobs += [(job.slices[0].path, job) for job in slice_jobs(others)]
-    jobs += [(run[0].path, partial(_one, read_run_files, run)) for run in runs]
-    jobs += [(s.path, partial(_one, read_frames, s)) for s in slices if s.frames > 1]
-    return jobs
+    parts = slice_parts(others)
+    parts += [Part(run, partial(_one_run, run)) for run in runs]
+    parts += [Part([s], partial(read_frames, s)) for s in slices if s.frames > 1]
+    return parts
 
 
-def _one(read: Callable[[Any], Series], what: Any) -> list[Series]:
-    return [read(what)]
+def _one_run(run: list[Slice]) -> list[Series]:
+    return [read_run_files(run)]
 
 
-def _order(series: Series) -> tuple[float, str]:
-    number = series.identity.series_number
-    return (float(number) if number.isdigit() else float("inf"), series.identity.series_uid)
+def _order(part: Part) -> tuple[str, float, str]:
+    found = identity(part.slices[0].header)
+    number = float(found.series_number) if found.series_number.isdigit() else float("inf")
+    return found.study_date, number, found.series_uid
+
+
+def _entry(part: Part) -> Entry:
+    first = part.slices[0]
+    kind = modality(first.header) or "OT"
+    return Entry(_key(part), _identity(part), kind, part.shape, first.path)
+
+
+def _key(part: Part) -> str:
+    return str(part.slices[0].path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A file without an image, and the sentence about it; "" for what is no DICOM at all."""
+
+    sentence: str
 
 
 def _headers(files: list[Path]) -> tuple[list[Slice], list[str]]:
     """The files with an image, and a sentence about each of the others."""
-    slices, notes = [], []
-    for file in files:
-        try:
-            header = read_header(file)
-        except UserError as error:
-            notes.append(str(error))
-            continue
-        if has_image(header):
-            slices.append(Slice(file, header))
-        elif "SOPClassUID" in header or modality(header):
-            kind = modality(header) or "no modality is stated"
-            notes.append(f"{file.name} is a DICOM file without an image ({kind}).")
+    slices, notes = list[Slice](), list[str]()
+    for done, found in enumerate(in_order(_header, files), 1):
+        listener().progress(done, len(files), READING_HEADERS)
+        if isinstance(found, Slice):
+            slices.append(found)
         else:
-            notes.append(f"{file.name} is not a readable DICOM image: it is damaged or no DICOM.")
+            notes.append(found.sentence)
     return slices, notes
+
+
+def _header(file: Path) -> Slice | _Refused:
+    try:
+        state = file.stat()
+        return _read_header(file, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        return _Refused(f"{file.name} cannot be read: {error.strerror}.")
+    except UserError as error:
+        return _Refused(str(error))
+
+
+@lru_cache(HEADERS_KEPT)
+def _read_header(file: Path, _size: int, _changed: int) -> Slice | _Refused:
+    header, end = read_until_pixels(file)
+    if has_image(header):
+        return Slice(file, header, end)
+    if "SOPClassUID" in header or modality(header):
+        kind = modality(header) or "no modality is stated"
+        return _Refused(f"{file.name} is a DICOM file without an image ({kind}).")
+    return _Refused(f"{file.name} is not a readable DICOM image: it is damaged or no DICOM.")
+
+
+class _quietly(warnings.catch_warnings):  # noqa: N801  (used like a function)
+    """Without pydicom's warnings: they quote the patient's data."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore")

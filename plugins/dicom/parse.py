@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pydicom
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -18,26 +18,36 @@ if TYPE_CHECKING:
 
 def read_header(path: Path) -> Dataset:
     """Everything but the pixels; raises UserError."""
+    return read_until_pixels(path)[0]
+
+
+def read_until_pixels(path: Path) -> tuple[Dataset, int]:
+    """The header, and the byte at which the element with the pixels begins; raises UserError."""
     return _parse(path, pixels=False)
 
 
 def read_whole(path: Path) -> Dataset:
     """Header and pixels; raises UserError."""
-    dataset = _parse(path, pixels=True)
+    dataset, _ = _parse(path, pixels=True)
     # of a file whose compressed pixels are cut off, the parser gives nothing at all
-    return dataset if "Rows" in dataset else _parse(path, pixels=False)
+    return dataset if "Rows" in dataset else read_header(path)
 
 
-def _parse(path: Path, *, pixels: bool) -> Dataset:
+def _parse(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
     try:
-        source = path if path.exists() else open_member(path)
-        dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
+        with _opened(path) as source:
+            dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
+            end = source.tell()
         _name_syntax(dataset)
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from error
     except Exception as error:  # pydicom lets many kinds pass from a malformed file
         raise UserError(f"{path.name} is not a readable DICOM file: it is damaged.") from error
-    return dataset
+    return dataset, end
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb") if path.exists() else open_member(path)
 
 
 def _name_syntax(dataset: Dataset) -> None:

@@ -66,7 +66,10 @@ def decode(path: Path, dataset: Dataset) -> Stored:
 
 
 def shown(stored: Stored, headers: Sequence[Dataset]) -> Shown:
-    """Rescaled grey values or RGB; `headers` has one entry for all frames or one for each."""
+    """Rescaled grey values or RGB; `headers` has one entry for all frames or one for each.
+
+    The stored values are used up: of a large volume, a second copy would cost more than its work.
+    """
     first = headers[0]
     if stored.photometric == "PALETTE COLOR":
         return Shown(_eight_bit(apply_color_lut(stored.values, first)), rgb=True, unit="")
@@ -213,7 +216,9 @@ def _on_line(values: Array, slope: float, intercept: float) -> Array:
     kind = next((k for k in (np.int16, np.int32) if _holds(k, ends)), None)
     if kind is None:
         return (values * slope + intercept).astype(np.float32)
-    result: Any = values.astype(kind)  # wraps round where too small, and back in the next lines
+    in_place = values.flags.writeable and values.itemsize == np.dtype(kind).itemsize
+    # wraps round where too small, and back in the next lines
+    result: Any = values.view(kind) if in_place else values.astype(kind)
     result *= kind(slope)
     result += kind(intercept)
     return np.asarray(result)

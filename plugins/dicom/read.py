@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inference.folders import below
 from inference.layers import layer_reader as layer_reader_of
 from inference.reading import Reader
 from plugins.dicom.sniff import is_dicom
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from inference.series import Series
@@ -19,15 +21,15 @@ SUFFIXES = (".dcm", ".dicom", ".ima")
 def accepts(path: Path) -> bool:
     """Whether the file, or any file in the folder, is DICOM by its first bytes or its name."""
     if path.is_dir():
-        return any(is_dicom(file) for file in path.rglob("*"))
+        return any(is_dicom(file) for file in below(path))
     return path.name.lower().endswith(SUFFIXES) or is_dicom(path)
 
 
-def read(path: Path) -> list[Series]:
+def read(path: Path) -> Iterator[Series]:
     """Every image series found there; raises UserError."""
-    from plugins.dicom.load import load_series  # pydicom is wanted only where there is DICOM
+    from plugins.dicom.load import stream_series  # pydicom is wanted only where there is DICOM
 
-    return load_series(path)
+    yield from stream_series(path)
 
 
 def whole(folder: Path) -> bool:

@@ -56,11 +56,11 @@ def read_run_files(entries: Sequence[Slice]) -> Series:
     """The run that files with one frame each make; broken ones are left out; raises UserError."""
     stored, broken = decode_each(entries)
     whole = [entries[index] for index in stored.frames]
-    header = whole[0].header
+    header, digest = whole[0].header, sha256(stored.values)
     look = _x_ray_is_grey(header, shown(stored, [entry.header for entry in whole]))
     times, notes = file_times([entry.header for entry in entries])
     series = build(
-        whole, "run", look.values, look, image_geometry(header), sha256=sha256(stored.values),
+        whole, "run", look.values, look, image_geometry(header), sha256=digest,
         frame_times=_since_first(_of(times, stored)), acquisition=acquisition(header, len(whole)),
         warnings=(*broken, *look.notes, *notes, *spacing_notes(header)),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +54,24 @@ def offsets(planes: Sequence[Plane]) -> Floats:
     return np.asarray(positions @ planes[0].normal)
 
 
+def place_numbers(planes: Sequence[Plane]) -> list[int]:
+    """The same number for planes that lie at one place."""
+    along = offsets(planes)
+    order = np.argsort(along, kind="stable")
+    numbers = np.cumsum(np.diff(along[order], prepend=along[order[0]]) >= SAME_PLACE)
+    found = np.empty(len(planes), int)
+    found[order] = numbers
+    return [int(place) for place in found]
+
+
 def repeats(planes: Sequence[Plane], keys: Sequence[Hashable]) -> list[list[int]]:
     """Split planes that share places: the k-th of each place, by `keys`, go into the k-th list."""
-    along = offsets(planes)
-    order = sorted(range(len(planes)), key=lambda i: (round(float(along[i]) / SAME_PLACE), keys[i]))
+    places = place_numbers(planes)
     stacks: list[list[int]] = []
-    rank, last = 0, None
-    for index in order:
-        rank = rank + 1 if last is not None and along[index] - last < SAME_PLACE else 0
-        last = along[index]
+    taken: Counter[int] = Counter()
+    for index in sorted(range(len(planes)), key=lambda i: (places[i], keys[i])):
+        rank = taken[places[index]]
+        taken[places[index]] += 1
         stacks += [[]] if rank == len(stacks) else []
         stacks[rank].append(index)
     return stacks

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference.arrivals import listener
 from inference.errors import UserError
 from inference.reading import require_memory, sha256
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
 from plugins.dicom.header import Plane, Slice, identity, modality, number, plane, text, window
+from plugins.dicom.native import read_slices
 from plugins.dicom.parse import read_whole
+from plugins.dicom.phases import file_order, file_traits, phases
 from plugins.dicom.pixels import Shown, Stored, decode, shown
 from plugins.dicom.projection import spacing_in_patient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pydicom import Dataset
 
@@ -30,31 +34,43 @@ ALIKE = ("StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "SamplesPer
 SINGLE = "They were opened as single images."
 SPLIT = "Its series has slices of several orientations or sizes and was split by them."
 ONE_FRAME = "One frame alone is no run: it was opened as an image."
-VOLUME_ORDER = ("TemporalPositionIdentifier", "EchoTime", "DiffusionBValue", "AcquisitionNumber",
-                "InstanceNumber")  # fmt: skip
-
-
-def slice_jobs(slices: Sequence[Slice]) -> list[SliceJob]:
-    """What to read one after the other: each group of files that may make a stack."""
-    groups = _groups(slices)
-    parts = Counter(text(group[0].header, "SeriesInstanceUID") for group in groups)
-    return [
-        SliceJob(group, split=parts[text(group[0].header, "SeriesInstanceUID")] > 1)
-        for group in groups
-    ]
 
 
 @dataclass(frozen=True, slots=True)
-class SliceJob:
-    """Files of one series with one size and orientation."""
+class Part:
+    """Files that are read together, and what sets them apart from others of their series."""
 
     slices: list[Slice]
-    split: bool  # whether its series has other sizes or orientations too
+    read: Callable[[], Iterable[Series]]  # raises UserError
+    label: str = ""
+    notes: tuple[str, ...] = ()
 
-    def __call__(self) -> list[Series]:
-        """One series for each stack and each image that stands alone; raises UserError."""
-        found = _read_group(self.slices)
-        return [series.warned(SPLIT) for series in found] if self.split else found
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(slices or frames, rows, columns), as the headers claim."""
+        header = self.slices[0].header
+        count = sum(entry.frames for entry in self.slices)
+        return count, int(number(header, "Rows", 0)), int(number(header, "Columns", 0))
+
+    @property
+    def nbytes(self) -> float:
+        """Of the stored values."""
+        header = self.slices[0].header
+        each = number(header, "BitsAllocated", 8) * number(header, "SamplesPerPixel", 1) / 8
+        return float(np.prod([float(n) for n in self.shape])) * each
+
+
+def slice_parts(slices: Sequence[Slice]) -> list[Part]:
+    """What to read one after the other: each group of files that may make a stack."""
+    groups = _groups(slices)
+    counts = Counter(text(group[0].header, "SeriesInstanceUID") for group in groups)
+    return [
+        replace(part, notes=(*part.notes, SPLIT))
+        if counts[text(group[0].header, "SeriesInstanceUID")] > 1
+        else part
+        for group in groups
+        for part in _parts(group)
+    ]
 
 
 def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
@@ -113,16 +129,18 @@ def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
     return [members for _, _, members in groups]
 
 
-def _read_group(group: list[Slice]) -> list[Series]:
-    planes = [plane(entry.header) for entry in group]
-    known = [found for found in planes if found is not None]
-    if len(group) == 1 or len(known) < len(group):
-        return _read_images(group)
-    keys = [tuple(number(s.header, name, 0) for name in VOLUME_ORDER) for s in group]
-    parts = stacking.repeats(known, keys)
-    found = [series for part in parts for series in _read_part([group[i] for i in part])]
-    split = f"Up to {len(parts)} slices lie at one place: they were put into as many series."
-    return [series.warned(split) for series in found] if len(parts) > 1 else found
+def _parts(group: list[Slice]) -> list[Part]:
+    """One part for each stack that files of one size and orientation may make."""
+    planes = _planes(group)
+    if len(group) == 1 or len(planes) < len(group):
+        return [Part(group, partial(_read_images, group))]
+    headers = [entry.header for entry in group]
+    found, how = phases(planes, file_traits(headers), list(map(file_order, headers)))
+    members = [[group[index] for index in phase.members] for phase in found]
+    return [
+        Part(part, partial(_read_part, part), phase.label, (how,) if how else ())
+        for phase, part in zip(found, members, strict=True)
+    ]
 
 
 def _read_part(members: list[Slice]) -> list[Series]:
@@ -154,12 +172,13 @@ def _read_images(entries: Sequence[Slice]) -> list[Series]:
 
 def _read_image(entry: Slice) -> Series:
     stored = decode(entry.path, read_whole(entry.path))
+    digest = sha256(stored.values)
     look = shown(stored, [entry.header])
     header = entry.header
     alone = (ONE_FRAME,) if text(header, "Modality") in FLUOROSCOPY and not plane(header) else ()
     return build(
         [entry], "image", look.values[0], look, image_geometry(header),
-        sha256=sha256(stored.values), warnings=(*look.notes, *alone, *spacing_notes(header)),
+        sha256=digest, warnings=(*look.notes, *alone, *spacing_notes(header)),
     )  # fmt: skip
 
 
@@ -171,20 +190,25 @@ def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
         if isinstance(left, str):
             raise UserError(f"{broken[0]} {left}")
         arranged = left
+    digest = sha256(stored.values)
     look = shown(stored, [entry.header for entry in whole])
     voxels = stacking.onto_grid(look.values, arranged)
     details = {} if arranged.even else {"slice_places": arranged.places}
     return build(
-        whole, "volume", voxels, look, arranged.geometry, sha256=sha256(stored.values),
+        whole, "volume", voxels, look, arranged.geometry, sha256=digest,
         warnings=(*broken, *look.notes, *arranged.notes), details=details,
     )  # fmt: skip
 
 
 def decode_each(entries: Sequence[Slice]) -> tuple[Stored, tuple[str, ...]]:
     """One frame of each readable file, and a sentence about the others; raises UserError."""
+    values = read_slices(entries)
+    if values is not None:
+        return Stored(values, text(entries[0].header, "PhotometricInterpretation")), ()
     frames: dict[int, Stored] = {}
     broken: list[str] = []
     for index, entry in enumerate(entries):
+        listener().progress(index, len(entries), "Reading")
         try:
             frames[index] = decode(entry.path, read_whole(entry.path))
         except UserError as error:

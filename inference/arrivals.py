@@ -1,0 +1,88 @@
+"""What a reader finds while it goes on reading, told at once to whoever listens."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from inference.series import Array, Identity, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A series that headers tell of; its pixels may not be read yet."""
+
+    key: str  # names it among the entries of one path
+    identity: Identity
+    modality: str
+    shape: tuple[int, ...]  # stored: (slices or frames, rows, columns)
+    path: Path  # its first file
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All entries of the path, in the order of the list; those of `later` are not read now."""
+
+    entries: tuple[Entry, ...]
+    later: tuple[str, ...] = ()  # keys
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """One picture of what is read first: uint8 (y, x) or (y, x, 3)."""
+
+    picture: Array
+    spacing: tuple[float, float]  # (y, x); only their ratio counts
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A series is read; `key` names the entry that it is of, "" where none was listed."""
+
+    series: Series
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """A decoder, which may end the process, gets this file next."""
+
+    mark: str
+
+
+@dataclass
+class Listener:
+    """Who listens to a reader, and what it wants; without one, all is read and nobody hears."""
+
+    tell: Callable[[Any], None] = lambda arrival: None
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None
+    looks: bool = False  # whether a glimpse is worth its while
+    barred: tuple[str, ...] = ()  # marks of files that no decoder may get
+    only: tuple[str, ...] = ()  # keys of the entries to read; (): all
+    at_once: float = float("inf")  # bytes of pixels to read unasked: the rest is only listed
+    current: str = ""  # the key of the entry that is being read
+    notes: list[str] = field(default_factory=list)  # sentences about the path as a whole
+
+
+_listener: ContextVar[Listener] = ContextVar("_listener")
+
+
+def listener() -> Listener:
+    """Of the reading in progress."""
+    return _listener.get(Listener())
+
+
+@contextmanager
+def heard_by(listening: Listener) -> Iterator[Listener]:
+    """Let somebody listen to what is read within."""
+    token = _listener.set(listening)
+    try:
+        yield listening
+    finally:
+        _listener.reset(token)
