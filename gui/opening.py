@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from gui.studies import path_title, without_path
 from inference.attempts import READ, Attempt
 from inference.errors import UserError
-from inference.resources import resource_path
+from inference.resources import data_folder, resource_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +77,7 @@ class Opening(QObject):
     def _read(self, attempt: Attempt, first: bool) -> None:
         self._reader.submit(
             READ,
-            title=f"Opening {path_title(attempt.path, self._hidden)}",
+            title=f"Opening {path_title(attempt.path, self._nameless(attempt.path))}",
             partial=attempt.heard,
             done=partial(self._opened, attempt.path, first),
             failed=partial(self._failed, attempt, first),
@@ -91,7 +91,7 @@ class Opening(QObject):
         if documents and (first or self._studies.selected is None):
             self._studies.select(documents[0])
         self._warn(path, found)
-        if SAMPLES not in path.parents:
+        if not {SAMPLES, data_folder()} & set(path.parents):
             self._settings.remember(path)
         self.opened.emit(documents)
 
@@ -100,17 +100,18 @@ class Opening(QObject):
             self._read(again, first)
             return
         if isinstance(error, UserError):
-            error = UserError(without_path(str(error), attempt.path, self._hidden))
+            error = UserError(without_path(str(error), attempt.path, self._nameless(attempt.path)))
         self._notices.failed(error)
 
-    @property
-    def _hidden(self) -> bool:
-        return self._settings.now.hide_patient_names
+    def _nameless(self, path: Path) -> bool:
+        """Whether to speak of "the file": its name is hidden, or Limn made it up."""
+        return self._settings.now.hide_patient_names or data_folder() in path.parents
 
     def _warn(self, path: Path, found: Iterable[Series]) -> None:
         warnings = list(dict.fromkeys(line for series in found for line in series.warnings))
-        warnings = [without_path(line, path, self._hidden) for line in warnings]
-        name = path_title(path, self._hidden)
+        nameless = self._nameless(path)
+        warnings = [without_path(line, path, nameless) for line in warnings]
+        name = path_title(path, nameless)
         if len(warnings) == 1:
             self._notices.tell(f"{name}: {warnings[0]}", level="warning")
         elif warnings:
