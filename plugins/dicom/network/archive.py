@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MOST = 500  # studies of one search: who gets more narrows it
 
+WRONG_PASSWORD = "check user and password"  # how a refusal ends, after which it is asked anew
+
 
 @dataclass(frozen=True, slots=True)
 class Query:

@@ -8,8 +8,11 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from inference.audit import Notebook
 from inference.errors import UserError
+from plugins.dicom.header import text
 from plugins.dicom.network.inbox import Inbox
+from plugins.dicom.parse import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,21 +70,27 @@ def preview(
 
 
 def retrieve(
-    context: JobContext, server: Server, series: Sequence[FoundSeries], password: str = ""
+    context: JobContext,
+    server: Server,
+    studies: Sequence[str],
+    series: Sequence[FoundSeries],
+    password: str = "",
 ) -> list[str]:
-    """Fetch whole series into the folder of received studies; the series' folders.
+    """Fetch whole studies, by their UIDs, and series; their folders among the received studies.
 
     What is there already is not fetched again. Raises UserError if some files did not come.
     """
     asking = open_archive(server, password)
     context.progress(0, 0, "Asking for the list of images")
-    wanted = _attend(context, asking, lambda: _listed(asking, series))
+    wanted = _attend(context, asking, lambda: _listed(asking, studies, series))
     if not wanted:
         raise UserError(f"{server.name} lists no images there.")
     inbox = Inbox(wanted)
     if inbox.missing():
         archive, told = open_archive(server, password), Pace(inbox)
         _attend(context, archive, lambda: archive.fetch(wanted, inbox), told.report, inbox)
+    for study in dict.fromkeys(entry.study_uid for entry in wanted):
+        Notebook().note("received", study_uid=study, server=server.name, images=inbox.here)
     if inbox.failure:
         raise inbox.failure
     if missing := len(inbox.missing()):
@@ -104,6 +113,9 @@ def send(context: JobContext, server: Server, paths: Sequence[str], password: st
     except UserError as error:
         stored = f"{len(sent)} of {len(paths)} files were stored. " if sent else ""
         raise UserError(f"{stored}{error}") from error
+    finally:
+        for study in {text(read_header(path), "StudyInstanceUID") for path in sent}:
+            Notebook().note("sent", study_uid=study, server=server.name, files=len(sent))
     return len(sent)
 
 
@@ -138,10 +150,14 @@ class Pace:
         return f" · {left:.0f} s left" if left < 90 else f" · {left / 60:.0f} min left"
 
 
-def _listed(archive: Archive, series: Sequence[FoundSeries]) -> list[Instance]:
+def _listed(
+    archive: Archive, studies: Sequence[str], series: Sequence[FoundSeries]
+) -> list[Instance]:
+    apart = [entry for entry in series if entry.study_uid not in studies]
+    everything = [entry for study in studies for entry in archive.series(study)] + apart
     return [
         instance
-        for entry in series
+        for entry in everything
         for instance in archive.instances(entry.study_uid, entry.series_uid)
     ]
 

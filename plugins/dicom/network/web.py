@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from inference.errors import UserError
 from plugins.dicom.network.archive import (
     MOST,
+    WRONG_PASSWORD,
     FoundSeries,
     Instance,
     Query,
@@ -178,7 +179,7 @@ class WebArchive:
         name, number = self._server.name, response.status_code
         if number in (401, 403):
             who = f"the user {self._server.user}" if self._server.user else "nobody in particular"
-            return f"{name} does not let {who} in ({number}): check user and password."
+            return f"{name} does not let {who} in ({number}): {WRONG_PASSWORD}."
         if number == 404:
             return f"{name} has nothing at this address (404): DICOMweb often ends in /dicom-web."
         if number == 400:
