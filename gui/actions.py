@@ -84,6 +84,11 @@ def has_result(window: LimnWindow) -> bool:
     return document is not None and bool(document.results or document.objects)
 
 
+def can_recover(window: LimnWindow) -> bool:
+    """A window that ended without warning has left something."""
+    return bool(window.projects.recovering.left)
+
+
 def can_undo(window: LimnWindow) -> bool:
     """There is something to take back."""
     document = window.studies.selected

@@ -89,12 +89,15 @@ class Autosave(QObject):
         for signal in (document.history_changed, document.objects_changed, document.state_changed,
                        document.probability_changed):  # fmt: skip
             signal.connect(lambda *_: self.touch(document))
-        self.look(document)
+        if self._writer is not None:
+            self.touch(document)
 
     def forget(self, document: Document) -> None:
         """It was closed: its work is given up, or saved."""
         one = self._followed.pop(document, None)
-        if one is not None and one.known:
+        if not self._followed:
+            self.saved()
+        elif one is not None and one.known:
             self._saved.pop(one.key, None)
             self._closed.append(one.key)
             self._start()
@@ -104,11 +107,6 @@ class Autosave(QObject):
         if document in self._followed:
             self._followed[document].touched = True
             self._start()
-
-    def look(self, document: Document) -> None:
-        """It is looked at in another way, which is kept with the work, if there is any."""
-        if self._writer is not None:
-            self.touch(document)
 
     def write(self) -> None:
         """Hand over what has changed."""
@@ -124,25 +122,25 @@ class Autosave(QObject):
         project = self._project(tuple(self._saved.values()))
         self._writer.put(Tick(project, tuple(edits), tuple(arrays), tuple(bases), tuple(closed)))
 
-    def flush(self, seconds: float = 30.0) -> bool:
-        """Wait until all work is on the disk; whether it is."""
-        self.write()
-        return self._writer is None or self._writer.flush(seconds)
+    def wait(self, seconds: float = 60.0) -> bool:
+        """In any thread: wait until what was handed over is on the disk; whether it is."""
+        writer = self._writer
+        return writer is None or writer.flush(seconds)
 
     def saved(self) -> None:
         """All work is in a project file: what was kept here is not needed any more."""
-        self.close(remove=True)
+        self.close(remove=True, seconds=0)
         for one in self._followed.values():
             one.known, one.touched, one.empty, one.arrays = False, False, False, {}
         self._saved.clear()
         self._edits.clear()
         self._closed.clear()
 
-    def close(self, *, remove: bool) -> None:
-        """End; `remove` what was kept."""
+    def close(self, *, remove: bool, seconds: float = 5.0) -> None:
+        """End; `remove` what was kept; wait so long for that at most."""
         self._timer.stop()
         if self._writer is not None:
-            self._writer.close(remove=remove)
+            self._writer.close(remove=remove, seconds=seconds)
             self._writer = None
 
     # --- inside -------------------------------------------------------------------------------

@@ -54,15 +54,13 @@ class Dialogs:
         text = f"<h3>Limn {number}</h3><p>A workstation for interactive medical image analysis.</p>"
         QMessageBox.about(self._window, "About Limn", f"{text}<p><b>{DISCLAIMER}</b></p>")
 
-    def may_lose(self, *documents: Document) -> bool:
+    def may_lose(self, document: Document) -> bool:
         """Ask whether what was drawn may be given up."""
         hidden = self._window.settings.now.hide_patient_names
-        name = series_title(documents[0].series, hidden)
+        name = series_title(document.series, hidden)
         answer = QMessageBox.question(
             self._window,
             "Unsaved work",
-            f"What was drawn on {name} was not exported. Close anyway?"
-            if len(documents) == 1
-            else f"What was drawn on {len(documents)} series was not exported. Close anyway?",
+            f"What was drawn on {name} was not saved. Close anyway?",
         )
         return bool(answer == QMessageBox.StandardButton.Yes)

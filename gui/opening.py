@@ -3,38 +3,69 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from gui.studies import path_title, without_path
-from inference.attempts import READ, Attempt
+from gui.project_file import SUFFIX as PROJECT
+from gui.studies import Expected, path_title, without_path
+from inference.arrivals import Arrived, Glimpse, Listed
+from inference.attempts import STREAM, Attempt
 from inference.errors import UserError
 from inference.resources import data_folder, resource_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from gui.document import Document
     from gui.jobs import Jobs
     from gui.notices import Notices
     from gui.settings import SettingsFile
     from gui.studies import Studies
-    from inference.series import Series
+    from inference.client import Job
 
 SAMPLES = resource_path("samples")
 FILTERS = (
     "Images (*.dcm *.dicom *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.png *.jpg *.jpeg *.tif "
-    "*.tiff *.bmp);;All files (*)"
+    "*.tiff *.bmp);;Limn projects (*.limn);;All files (*)"
 )
 
 
-class Opening(QObject):
-    """Reads paths one job each and adds what they hold to the open studies."""
+@dataclass(eq=False)
+class Request:
+    """One path to read, and what has come of it."""
 
-    opened = Signal(list)  # of Document
+    attempt: Attempt
+    shown: bool  # whether its first series is selected
+    only: tuple[str, ...] = ()  # keys of listed entries; (): all
+    among: tuple[Path, ...] = ()  # files of the folder; (): all
+    documents: list[Document] = field(default_factory=list)
+    listed: tuple[str, ...] = ()  # keys of entries that this reading will bring
+    before: Document | None = None  # what was shown before the glimpse
+
+    @property
+    def path(self) -> Path:
+        """What is read."""
+        return self.attempt.path
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the job `STREAM` is asked."""
+        among = tuple(str(file) for file in self.among)
+        return {**self.attempt.params, "only": self.only, "among": among}
+
+
+class Opening(QObject):
+    """Reads paths one job each and adds what they hold to the open studies, as it comes."""
+
+    opened = Signal(list)  # of Document, once a path is read
+    glimpsed = Signal(object)  # Glimpse: a first picture of what will be selected
+    ended = Signal()  # a path was read, refused or cancelled
+    project_asked = Signal(Path)
 
     def __init__(
         self,
@@ -47,12 +78,28 @@ class Opening(QObject):
         super().__init__(host)
         self._host, self._reader, self._studies = host, reader, studies
         self._settings, self._notices = settings, notices
+        self._requests: dict[Job, Request] = {}
+        reader.job_finished.connect(self._finished)
 
     def open(self, paths: Iterable[Path]) -> None:
         """Start to read; each failure becomes one notice."""
         for number, path in enumerate(paths):
             whole = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (links stay links)
-            self._read(Attempt(whole), number == 0)
+            if whole.suffix == PROJECT:
+                self.project_asked.emit(whole)
+                continue
+            self._read(Request(Attempt(whole), shown=number == 0))
+
+    def open_files(self, folder: Path, files: Sequence[Path]) -> None:
+        """Start to read these files of a folder, such as one series of many."""
+        self._read(Request(Attempt(folder), shown=True, among=tuple(files)))
+
+    def open_expected(self, expected: Expected) -> None:
+        """Start to read a series that is only listed so far."""
+        if not expected.coming:
+            key = expected.entry.key
+            self._studies.expect([replace(expected, coming=True)])
+            self._read(Request(Attempt(expected.root), shown=True, only=(key,), listed=(key,)))
 
     def ask_files(self) -> None:
         """Let the user choose files."""
@@ -84,33 +131,38 @@ class Opening(QObject):
             **attempt.params,
         )
 
-    def _opened(self, path: Path, first: bool, found: list[Series]) -> None:
-        documents = [self._studies.add(series) for series in found]
-        for document in documents:
-            document.root = path
-        if documents and (first or self._studies.selected is None):
-            self._studies.select(documents[0])
-        self._warn(path, found)
-        if not {SAMPLES, data_folder()} & set(path.parents):
-            self._settings.remember(path)
-        self.opened.emit(documents)
+    def _add(self, request: Request, arrived: Arrived) -> None:
+        document = self._studies.add(arrived.series)
+        document.root = request.path
+        self._studies.expect_no_more([arrived.key])
+        if not request.documents and (request.shown or self._studies.selected is None):
+            self._studies.select(document)
+        request.documents.append(document)
 
-    def _failed(self, attempt: Attempt, first: bool, error: BaseException) -> None:
-        if again := attempt.again(error):
-            self._read(again, first)
+    def _done(self, request: Request, notes: Sequence[str]) -> None:
+        warnings = [line for document in request.documents for line in document.series.warnings]
+        self._warn(request.path, [*warnings, *notes])
+        if not {SAMPLES, data_folder()} & set(request.path.parents) and not request.among:
+            self._settings.remember(request.path)
+        self.opened.emit(request.documents)
+
+    def _failed(self, request: Request, error: BaseException) -> None:
+        if again := request.attempt.again(error):
+            request.attempt = again
+            self._read(request)
             return
         if isinstance(error, UserError):
-            error = UserError(without_path(str(error), attempt.path, self._nameless(attempt.path)))
+            nameless = self._nameless(request.path)
+            error = UserError(without_path(str(error), request.path, nameless))
         self._notices.failed(error)
 
     def _nameless(self, path: Path) -> bool:
         """Whether to speak of "the file": its name is hidden, or Limn made it up."""
         return self._settings.now.hide_patient_names or data_folder() in path.parents
 
-    def _warn(self, path: Path, found: Iterable[Series]) -> None:
-        warnings = list(dict.fromkeys(line for series in found for line in series.warnings))
+    def _warn(self, path: Path, sentences: Iterable[str]) -> None:
         nameless = self._nameless(path)
-        warnings = [without_path(line, path, nameless) for line in warnings]
+        warnings = [without_path(line, path, nameless) for line in dict.fromkeys(sentences)]
         name = path_title(path, nameless)
         if len(warnings) == 1:
             self._notices.tell(f"{name}: {warnings[0]}", level="warning")
@@ -121,6 +173,16 @@ class Opening(QObject):
     def _last_folder(self) -> str:
         recent = self._settings.now.recent
         return str(recent[0].parent) if recent else str(Path.home())
+
+    def _finished(self, job: Job) -> None:
+        """However it ended: nothing more of it comes, unless it is read again."""
+        request = self._requests.pop(job, None)
+        if request is None or request in self._requests.values():
+            return
+        self._studies.expect_no_more(request.listed)
+        if self._studies.selected is None and request.before in self._studies.open:
+            self._studies.select(request.before)
+        self.ended.emit()
 
 
 def _is_study(path: Path) -> bool:

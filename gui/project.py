@@ -115,6 +115,8 @@ class Project:
     saved: str = ""  # when, ISO 8601 with its zone
     revision: str = ""  # another one at each saving
     path: str = ""  # in a recovery file: the project that was open
+    based_on: str = ""  # its revision when it was opened or saved
+    absent: tuple[str, ...] = ()  # and the keys of those of its images that were not found
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def beside(root: str, folder: Path) -> str:
 def to_json(project: Project) -> bytes:
     """The text of a project."""
     about = {"format": FORMAT, "version": VERSION} | _named(project)
-    return json.dumps(about, ensure_ascii=False, default=_named).encode()
+    return json.dumps(about, default=_named).encode()
 
 
 def from_json(text: bytes, name: str) -> Project:

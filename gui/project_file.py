@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gui.project import check_version, damaged, from_json, to_json
 from inference.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO, Self
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from gui.project import ArrayInfo, Project
 
-    Arrays = Mapping[str, Mapping[str, NDArray[Any]]]  # by key of a document, then by name
+    Member = tuple[str, str, NDArray[Any]]  # the key of a document, the name of an array, and it
 
 SUFFIX = ".limn"
 TEXT = "project.json"
@@ -90,12 +91,24 @@ class ProjectFile:
         return text
 
 
-def write(path: Path, project: Project, arrays: Arrays) -> None:
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A project file that is opened for each array that is wanted of it."""
+
+    path: Path
+
+    def array(self, key: str, name: str, info: ArrayInfo) -> NDArray[Any]:
+        """An array of a document, as `info` says; raises UserError."""
+        with ProjectFile(self.path) as file:
+            return file.array(key, name, info)
+
+
+def write(path: Path, project: Project, arrays: Iterable[Member]) -> None:
     """Replace a project file; raises UserError, and then what was there before is intact."""
     refuse_newer(path)
     with replacing(path) as part, zipfile.ZipFile(part, "w", compresslevel=1) as archive:
         archive.writestr(TEXT, to_json(project), zipfile.ZIP_DEFLATED)
-        for key, name, array in _members(arrays):
+        for key, name, array in arrays:
             entry = zipfile.ZipInfo(_member(key, name))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as file:
@@ -130,10 +143,6 @@ def unreadable(path: Path, error: OSError) -> UserError:
         f"{path.name} could not be read ({error.strerror or 'the disk refused'}): copy it to "
         "another folder and try again."
     )
-
-
-def _members(arrays: Arrays) -> Iterable[tuple[str, str, NDArray[Any]]]:
-    return ((key, name, array) for key, own in arrays.items() for name, array in own.items())
 
 
 def _member(key: str, name: str) -> str:

@@ -33,8 +33,16 @@ class StartPage(QWidget):
         self._drop = QFrame()
         self._drop.setObjectName("drop")
         self._drop.setMaximumWidth(560)
+        self._offers = QVBoxLayout()
+        self._offers.setSpacing(GRID)
+        middle = QVBoxLayout()
+        middle.setSpacing(2 * GRID)
+        middle.addStretch(1)
+        middle.addLayout(self._offers)
+        middle.addWidget(self._drop)
+        middle.addStretch(1)
         outside.addStretch(1)
-        outside.addWidget(self._drop, 100, Qt.AlignmentFlag.AlignVCenter)
+        outside.addLayout(middle, 100)
         outside.addStretch(1)
         self._column = QVBoxLayout(self._drop)
         self._column.setContentsMargins(5 * GRID, 5 * GRID, 5 * GRID, 5 * GRID)
@@ -65,16 +73,19 @@ class StartPage(QWidget):
 
     def show_recent(self, actions: Sequence[QAction]) -> None:
         """List what was opened last."""
-        while (item := self._recent.takeAt(0)) is not None:
-            if (gone := item.widget()) is not None:
-                gone.setParent(None)  # at once, or it is seen until it is deleted
-                gone.deleteLater()
+        _clear(self._recent)
         if actions:
             self._recent.addWidget(label("RECENT", "section"))
         for action in actions[:5]:
             made = button(action.text(), action.trigger, "recent", tip=action.toolTip())
             made.setFlat(True)
             self._recent.addWidget(made)
+
+    def show_offers(self, offers: Sequence[QWidget]) -> None:
+        """Show what can be recovered above everything else."""
+        _clear(self._offers)
+        for offer in offers:
+            self._offers.addWidget(offer)
 
     def mark_drop(self, over: bool) -> None:
         """Show that files can be let go now."""
@@ -91,3 +102,10 @@ class StartPage(QWidget):
         """Follow the window's look."""
         for made, name in self._made:
             made.setIcon(icon(BIG[name], theme, theme.on_accent if name == "open" else ""))
+
+
+def _clear(layout: QVBoxLayout) -> None:
+    while (item := layout.takeAt(0)) is not None:
+        if (gone := item.widget()) is not None:
+            gone.setParent(None)  # at once, or it is seen until it is deleted
+            gone.deleteLater()

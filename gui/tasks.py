@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.parts import Scrolled, button, label, panel
 from gui.theme import GRID, THEMES, Theme, icon
+from inference import logs
+from inference.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gui.document import Document
+    from gui.project import Kept
     from gui.session import Session
     from gui.studies import Studies
     from inference.tasks import Task
+
+log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -23,6 +32,17 @@ class Commanded(Protocol):
 
     def command(self, what: str) -> None:
         """Do what is so called."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A task's widget whose work on a document is kept with the project."""
+
+    def keep(self, document: Document) -> Kept | None:
+        """The work, quickly, as it is asked for after each change; None if there is none."""
+
+    def restore(self, document: Document, kept: Kept) -> None:
+        """Go on with this work; UserError, ValueError, TypeError, KeyError if it makes no sense."""
 
 
 class TaskPanel(QStackedWidget):
@@ -35,6 +55,7 @@ class TaskPanel(QStackedWidget):
         self._session: Session | None = None
         self._tasks: dict[str, Task] = {}
         self._theme = THEMES["dark"]
+        self._carried: WeakKeyDictionary[Document, dict[str, Kept]] = WeakKeyDictionary()
         self.pages: dict[str, TaskPage] = {}
         self.cards: dict[str, TaskCard] = {}
         self._build()
@@ -54,14 +75,59 @@ class TaskPanel(QStackedWidget):
 
     def open_task(self, name: str) -> None:
         """Show the widget of a task."""
-        if self._session is None:
-            return
+        if self._session is not None:
+            page = self._page(name, self._session)
+            self._turn_to(page, page.back)
+
+    @property
+    def task(self) -> str:
+        """The task whose widget is shown, "" while the cards are."""
+        return next((n for n, page in self.pages.items() if page is self.currentWidget()), "")
+
+    def show_task(self, name: str) -> None:
+        """Show the widget of a task if it suits what is shown, else the cards."""
+        document = self._studies.selected
+        if name in self._tasks and document and self._tasks[name].suits(document.series):
+            self.open_task(name)
+        else:
+            self.leave_task()
+
+    def keep(self, document: Document) -> dict[str, Kept]:
+        """The work of all tasks on a document, by their names."""
+        found = dict(self._carried.get(document, {}))
+        for name, page in self.pages.items():
+            kept = page.widget.keep(document) if isinstance(page.widget, Keeping) else None
+            if kept is not None:
+                found[name] = kept
+        return found
+
+    def restore(self, document: Document, states: Mapping[str, Kept]) -> list[str]:
+        """Give tasks their work again; the names of those that cannot take it: it is only kept."""
+        refused = []
+        for name, kept in states.items():
+            try:
+                self._keeping(name).restore(document, kept)
+            except (UserError, ValueError, TypeError, KeyError, IndexError) as error:
+                log.warning("a task refused its work: %s", logs.stack(error))
+                self._carried.setdefault(document, {})[name] = kept
+                refused.append(name)
+        return refused
+
+    def _keeping(self, name: str) -> Keeping:
+        if self._session is None or name not in self._tasks:
+            raise KeyError(name)
+        widget = self._page(name, self._session).widget
+        if not isinstance(widget, Keeping):
+            raise TypeError(name)
+        return widget
+
+    def _page(self, name: str, session: Session) -> TaskPage:
         if name not in self.pages:
-            page = self.pages[name] = TaskPage(self._tasks[name], self._session)
+            page = self.pages[name] = TaskPage(self._tasks[name], session)
             page.left.connect(self.leave_task)
             page.apply_theme(self._theme)
             self.addWidget(page)
-        self._turn_to(self.pages[name], self.pages[name].back)
+        return self.pages[name]
 
     def command(self, name: str, what: str) -> None:
         """Show a task that suits what is shown, and tell its widget to do something."""
@@ -76,9 +142,8 @@ class TaskPanel(QStackedWidget):
 
     def leave_task(self) -> None:
         """Back to the cards."""
-        left = next((n for n, page in self.pages.items() if page is self.currentWidget()), None)
-        cards = self.widget(0)
-        if left is not None and cards is not None:
+        left, cards = self.task, self.widget(0)
+        if left and cards is not None:
             self._turn_to(cards, self.cards[left].button)
 
     def _turn_to(self, page: QWidget, first: QWidget) -> None:
@@ -115,8 +180,7 @@ class TaskPanel(QStackedWidget):
         if document is not None and self._session is not None:
             self._hint.setText("No task suits this image; it can be drawn on and measured by hand.")
         self._hint.setVisible(not suitable)
-        current = next((n for n, page in self.pages.items() if page is self.currentWidget()), None)
-        if current and current not in suitable:
+        if self.task and self.task not in suitable:
             self.leave_task()
 
 

@@ -192,6 +192,21 @@ class Views(QWidget):
         """Whether all views of a volume are shown, not one alone."""
         return self._maximised is None
 
+    @property
+    def alone(self) -> str:
+        """The one view that is shown of a volume: the name of its plane, or "3D"; "" for all."""
+        return next((name for name, view in self._named.items() if view is self._maximised), "")
+
+    def show_alone(self, name: str) -> None:
+        """Show the view of this name alone, or all for ""."""
+        self._maximised = self._named.get(name)
+        self._arrange()
+
+    @property
+    def _named(self) -> dict[str, QWidget]:
+        planes_shown = {view.plane.name: view for view in self.slices if view.plane}
+        return {**planes_shown, "3D": self.volume}
+
     def toggle_layout(self) -> None:
         """All views, or the active one alone."""
         self.toggle_maximised(self._maximised or self.active)

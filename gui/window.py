@@ -23,11 +23,13 @@ from gui.dialogs import Dialogs
 from gui.export import Export
 from gui.job_bar import JobBar
 from gui.jobs import Jobs
-from gui.layout import IMAGES, START, WAITING
+from gui.layout import IMAGES, PREVIEW, START, WAITING
 from gui.mask_opening import MaskOpening
 from gui.menus import Commands
 from gui.notices import Notices
 from gui.opening import Opening
+from gui.preview import Preview
+from gui.projects import Projects
 from gui.run_export import RunExport
 from gui.session import Session
 from gui.settings import Settings, SettingsFile
@@ -36,6 +38,7 @@ from gui.studies import Studies
 from gui.study_panel import StudyPanel
 from gui.tasks import TaskPanel
 from gui.views import Views
+from gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 
     from gui.document import Document
+    from inference.arrivals import Glimpse
 
 IDLE_MS = 50  # between steps that prepare the views
 WORKER_STATES = {
@@ -83,6 +87,7 @@ class LimnWindow(QMainWindow):
         )
         self.run_export = RunExport(self, self.studies, self.views, self.settings, self.notices)
         self._build()
+        self.projects = Projects(self, Workspace(self.studies, self.views, self.task_panel))
         self._connect()
         self._apply(self.settings.now)
         self._restore()
@@ -104,7 +109,7 @@ class LimnWindow(QMainWindow):
         document = document or self.studies.selected
         if document is None:
             return
-        if not self.export.unsaved(document) or self.dialogs.may_lose(document):
+        if not self.projects.unsaved(document) or self.dialogs.may_lose(document):
             self.studies.close(document)
 
     def command_task(self, named: tuple[str, str]) -> None:
@@ -121,7 +126,9 @@ class LimnWindow(QMainWindow):
     def _build(self) -> None:
         self.start_page = StartPage()
         self.cine_bar = CineBar(self.cine, self.views)
-        self._pages = layout.pages(self.start_page, layout.below(self.views, self.cine_bar))
+        self.preview = Preview()
+        images = layout.below(self.views, self.cine_bar)
+        self._pages = layout.pages(self.start_page, images, self.preview)
         self.setCentralWidget(self._pages)
         self.study_panel = StudyPanel(self.studies)
         self.task_panel = TaskPanel(self.studies)
@@ -135,7 +142,7 @@ class LimnWindow(QMainWindow):
         for dock in docks:
             self.commands.menu("View").addAction(dock.toggleViewAction())
         self._recent_menu = QMenu("Open recent", self)
-        self.commands.menu("File").insertMenu(actions["close_series"], self._recent_menu)
+        self.commands.menu("File").insertMenu(actions["open_samples"], self._recent_menu)
         self.start_page.offer(actions)
         self.cine_bar.add_switches(actions[name] for name in CINE_SWITCHES)
         self._worker_label = layout.fill_status_bar(self.statusBar(), self.job_bar)
@@ -153,6 +160,12 @@ class LimnWindow(QMainWindow):
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(partial(self.notices.tell, level="warning"))
         self.study_panel.close_asked.connect(self.close_document)
+        self.study_panel.open_asked.connect(self.opening.open_expected)
+        self.opening.glimpsed.connect(self._glimpse)
+        self.opening.ended.connect(lambda: self._show_page(self.studies.selected))
+        self.opening.project_asked.connect(self.projects.open)
+        self.projects.changed.connect(self._show_title)
+        self.projects.recovering.changed.connect(self._refresh)
         self.job_bar.follow(self.reader)
         for signal in (self.views.mode_changed, self.views.tool_changed, self.views.shown,
                        self.views.layout_changed, self.cine.changed):  # fmt: skip
@@ -200,6 +213,7 @@ class LimnWindow(QMainWindow):
         self._selected(self.studies.selected)
         self.ready.emit()
         self._prepare(self.views.prepare())
+        self.projects.start()
 
     def _prepare(self, steps: Iterator[None]) -> None:
         """Take one step whenever there is nothing else to do."""
@@ -212,13 +226,21 @@ class LimnWindow(QMainWindow):
     # --- following ---------------------------------------------------------------------------
 
     def _selected(self, document: Document | None) -> None:
-        page = START if document is None else IMAGES if self.is_ready else WAITING
-        self._pages.setCurrentIndex(page)
+        self._show_page(document)
         if self.is_ready:
             self.views.show_document(document)
         self._refresh()
 
     def _added(self, document: Document) -> None:
+    def _show_page(self, document: Document | None) -> None:
+        page = START if document is None else IMAGES if self.is_ready else WAITING
+        self._pages.setCurrentIndex(page)
+
+    def _glimpse(self, glimpse: Glimpse) -> None:
+        """Show a first picture until its series has come."""
+        self.preview.show_glimpse(glimpse)
+        self._pages.setCurrentIndex(PREVIEW)
+
         document.history_changed.connect(self._refresh)
         document.objects_changed.connect(self._refresh)
         document.ai_changed.connect(self._refresh)
@@ -236,6 +258,11 @@ class LimnWindow(QMainWindow):
         self.commands.actions["redo"].setText(f"Redo {redo}".strip())
 
     def _show_worker(self, state: str) -> None:
+    def _show_title(self) -> None:
+        self.setWindowTitle(self.projects.title)
+        project = self.projects.path is not None  # without, the title has no place for the star
+        self.setWindowModified(project and bool(self.projects.unsaved_documents))
+
         device = self.session.jobs.devices[:1] if self.is_ready else ()
         ready = f"Models run on {device[0].name.upper()}" if device else "Models are ready"
         self._worker_label.setText(WORKER_STATES.get(state, ready))
@@ -253,6 +280,8 @@ class LimnWindow(QMainWindow):
                 self.notices.forget()
             self._list_recent()
         elif now.recent != old.recent:
+            self._show_title()
+            self.projects.recovering.refresh()
             self._list_recent()
 
     def _dress(self, name: str) -> None:
@@ -260,7 +289,8 @@ class LimnWindow(QMainWindow):
         if isinstance(app, QApplication):
             look = theme.apply(app, name)
             for part in (self.commands, self.start_page, self.study_panel, self.task_panel,
-                         self.correct_panel, self.cine_bar, self.views, self.browser):  # fmt: skip
+                         self.correct_panel, self.cine_bar, self.views, self.browser,
+                         self.preview):  # fmt: skip
                 part.apply_theme(look)
 
     def _list_recent(self) -> None:
@@ -299,8 +329,7 @@ class LimnWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask about unsaved work, then end the workers."""
-        drawn = [document for document in self.studies.open if self.export.unsaved(document)]
-        if drawn and not self.dialogs.may_lose(*drawn):
+        if not self.projects.leave("before Limn ends", self.close):
             return event.ignore()
         self.settings.change(
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
@@ -308,6 +337,7 @@ class LimnWindow(QMainWindow):
         )
         self.cine.stop()
         self.reader.close()
+        self.projects.close()
         if self.is_ready:
             self.session.jobs.close()
         return super().closeEvent(event)

@@ -48,9 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test writes into the logs of whoever runs it."""
+    """No test writes into the logs of whoever runs it, or keeps or finds unsaved work there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("LIMN_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         yield
 
 
