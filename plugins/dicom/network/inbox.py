@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import threading
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 from pydicom import dcmread
 
 from inference.errors import UserError
-from inference.resources import data_folder
 from inference.writing import atomic
 from plugins.dicom.header import text
+from plugins.dicom.network.received import received_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from plugins.dicom.network.archive import Instance
@@ -80,35 +79,6 @@ class Inbox:
 
     def _place(self, study: str, series: str, uid: str) -> Path:
         return self._root / _hashed(study) / _hashed(series) / f"{_hashed(uid)}.dcm"
-
-
-def received_folder() -> Path:
-    """Where all received studies lie."""
-    return data_folder() / "received"
-
-
-def size() -> tuple[int, int]:
-    """How many studies were received, and their bytes."""
-    studies = [entry for entry in _entries(received_folder()) if entry.is_dir()]
-    files = (file for study in studies for file in study.rglob("*") if file.is_file())
-    return len(studies), sum(file.stat().st_size for file in files)
-
-
-def empty() -> None:
-    """Remove every received study; raises UserError if some cannot be."""
-    folder = received_folder()
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-    except OSError as error:
-        raise UserError(
-            f"Not all received studies could be removed from {folder} ({error.strerror}): "
-            "close other programs that use them."
-        ) from error
-
-
-def _entries(folder: Path) -> Iterable[Path]:
-    return folder.iterdir() if folder.is_dir() else ()
 
 
 def _hashed(uid: str) -> str:

@@ -1,0 +1,108 @@
+"""What to look for in an archive: who, when, and what kind of images."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QDate, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QDateEdit, QGridLayout, QLineEdit, QWidget
+
+from gui.parts import button, label
+from gui.theme import GRID
+from plugins.dicom.network.archive import Query
+
+ANY = "Any"
+MODALITIES = (ANY, "CT", "MR", "XA", "RF", "US", "CR", "DX", "MG", "PT", "NM", "OP", "OPT", "SEG")
+PERIODS = {"Any date": None, "Today": 0, "Since yesterday": 1, "Last 7 days": 7,
+           "Last 30 days": 30, "Last year": 365}  # fmt: skip
+BETWEEN = "Between…"
+DATE = "yyyyMMdd"
+
+
+class SearchForm(QWidget):
+    """Return in any field searches."""
+
+    asked = Signal(Query)
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = self._grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(GRID)
+        grid.setVerticalSpacing(GRID // 2)
+        self.name = self._line("Patient name", "Family name, given name", 3)
+        self.patient_id = self._line("Patient ID", "", 2)
+        self.accession = self._line("Accession", "", 2)
+        self.modality = self._choice("Modality", MODALITIES)
+        self.modality.setEditable(True)  # archives have others
+        self.period = self._choice("Date", (*PERIODS, BETWEEN))
+        self.first, self.last = _date("From"), _date("To")
+        self._add_dates()
+        self.search = button("Search", self._ask, "primary")
+        grid.addWidget(self.search, 1, grid.columnCount())
+        self.period.currentTextChanged.connect(self._show_dates)
+        self._show_dates(self.period.currentText())
+
+    @property
+    def query(self) -> Query:
+        """What the fields say."""
+        first, last = self._dates()
+        modality = self.modality.currentText().strip().upper()
+        return Query(
+            self.name.text().strip(),
+            self.patient_id.text().strip(),
+            self.accession.text().strip(),
+            first,
+            last,
+            "" if modality == ANY.upper() else modality,
+        )
+
+    def _ask(self) -> None:
+        self.asked.emit(self.query)
+
+    def _dates(self) -> tuple[str, str]:
+        chosen = self.period.currentText()
+        if chosen == BETWEEN:
+            first, last = sorted(
+                (self.first.date().toString(DATE), self.last.date().toString(DATE))
+            )
+            return first, last
+        days = PERIODS[chosen]
+        return ("", "") if days is None else (QDate.currentDate().addDays(-days).toString(DATE), "")
+
+    def _line(self, title: str, hint: str, stretch: int) -> QLineEdit:
+        made = QLineEdit()
+        made.setPlaceholderText(hint)
+        made.returnPressed.connect(self._ask)
+        self._add(title, made, stretch)
+        return made
+
+    def _choice(self, title: str, entries: tuple[str, ...]) -> QComboBox:
+        made = QComboBox()
+        made.addItems(list(entries))
+        self._add(title, made, 1)
+        return made
+
+    def _add(self, title: str, field: QWidget, stretch: int) -> None:
+        field.setAccessibleName(title)
+        place = self._grid.columnCount()
+        self._grid.addWidget(label(title, "quiet"), 0, place)
+        self._grid.addWidget(field, 1, place)
+        self._grid.setColumnStretch(place, stretch)
+
+    def _add_dates(self) -> None:
+        place = self._grid.columnCount() - 1
+        for row, part in enumerate((self.first, self.last), 2):
+            self._grid.addWidget(part, row, place)
+
+    def _show_dates(self, chosen: str) -> None:
+        for part in (self.first, self.last):
+            part.setVisible(chosen == BETWEEN)
+
+
+def _date(name: str) -> QDateEdit:
+    made = QDateEdit(QDate.currentDate())
+    made.setAccessibleName(name)
+    made.setToolTip(name)
+    made.setCalendarPopup(True)
+    made.setDisplayFormat("yyyy-MM-dd")
+    made.setAlignment(Qt.AlignmentFlag.AlignLeft)
+    return made
