@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gui.document import SegmentObject  # noqa: TC001 (pydantic looks it up)
@@ -171,8 +172,10 @@ def damaged(name: str) -> UserError:
     return UserError(f"{name} is damaged and cannot be opened: take an older copy of it.")
 
 
-def _named(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass; quicker than `asdict`, which copies all that is in them."""
+def _named(value: Any) -> Any:
+    """The fields of a dataclass, or numpy's number; `asdict` would copy all that is in them."""
+    if isinstance(value, np.generic):
+        return value.item()
     return {one.name: getattr(value, one.name) for one in fields(value)}
 
 

@@ -187,7 +187,8 @@ def _groups(request: Request) -> Iterable[tuple[list[str], list[str]]]:
 def _places(one: SavedDocument, folder: Path | None) -> tuple[str, ...]:
     """Beside the project first: a copy of both is a pair, wherever the originals are."""
     near = [folder / one.source.beside] if folder is not None and one.source.beside else []
-    return tuple(dict.fromkeys(map(str, (*near, Path(one.source.root)))))
+    alone = one.source.files if len(one.source.files) == 1 else ()
+    return tuple(dict.fromkeys(map(str, (*near, *alone, one.source.root))))
 
 
 def _take(request: Request, path: str, series: Series) -> None:

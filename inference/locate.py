@@ -34,10 +34,13 @@ def read_job(context: Any, paths: list[str], wanted: list[str]) -> Located:
         if not missing:
             break
         context.progress(0, 0, "Reading")
-        series = _read(Path(path))
-        changed |= bool(series)
-        found += [(path, one) for one in series if one.sha256 in missing]
-        missing -= {one.sha256 for one in series}
+        for series in _read(Path(path)):
+            changed = True
+            if series.sha256 in missing:
+                found.append((path, series))
+                missing.discard(series.sha256)
+            if not missing:
+                break
     return Located(tuple(found), changed and bool(missing))
 
 
@@ -54,17 +57,20 @@ def find_job(
         if not missing:
             break
         context.progress(number, len(candidates), "Looking for images")
-        for sha in {series.sha256 for series in _read(path)} & missing:
-            found[sha] = str(path)
-            missing.discard(sha)
+        for sha in (series.sha256 for series in _read(path)):
+            if sha in missing:
+                found[sha] = str(path)
+                missing.discard(sha)
     return found
 
 
-def _read(path: Path) -> list[Series]:
+def _read(path: Path) -> Iterator[Series]:
+    """Series by series, so that nothing is read beyond the last one that is wanted."""
     try:
-        return reading.read(path) if path.is_file() or path.is_dir() else []
+        if path.is_file() or path.is_dir():
+            yield from reading.stream(path)
     except (UserError, OSError):
-        return []
+        return
 
 
 def _candidates(folder: Path, names: Collection[str] | None) -> Iterator[Path]:

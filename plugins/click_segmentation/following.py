@@ -133,6 +133,14 @@ class Following:
         track = self._tracks.get(document, {}).get(object_id)
         return track.axis if track else None
 
+    def tracks(self, document: Document) -> Mapping[int, Track]:
+        """What is known of each object that was followed."""
+        return self._tracks.get(document, {})
+
+    def restore(self, document: Document, tracks: Mapping[int, Track]) -> None:
+        """Go on from what was known before."""
+        self._tracks[document] = dict(tracks)
+
     def _track(self, document: Document, object_id: int, axis: int) -> Track:
         tracks = self._tracks.setdefault(document, {})
         if object_id not in tracks or tracks[object_id].axis != axis:

@@ -83,6 +83,18 @@ class ClickSession:
             for prompt in said.prompts
         ]
 
+    @property
+    def said(self) -> Mapping[Place, Said]:
+        """All that was said, the latest changed last."""
+        return self._said
+
+    def restore(self, said: Mapping[Place, Said]) -> None:
+        """Go on with what was said before; what is unanswered is asked."""
+        known = self.document.objects
+        self._said = {place: one for place, one in said.items() if place.object_id in known}
+        self.changed.emit()
+        self._settle()
+
     # --- what the user does ------------------------------------------------------------------
 
     def add(self, prompt: Prompt) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from gui.theme import GRID
 from gui.tool import NEXT, PREVIOUS
 from inference.errors import UserError
+from plugins.click_segmentation import keeping
 from plugins.click_segmentation.prompts import KINDS
 from plugins.click_segmentation.session import ClickSession
 from plugins.click_segmentation.task import TASK
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent
 
     from gui.document import Document
+    from gui.project import Kept
     from gui.session import Session
     from gui.settings import Settings
     from gui.tool import Tool
@@ -110,6 +112,21 @@ class ClicksWidget(QWidget):
             self.clicks.new_object(self._session.settings.now.lock_finished)
         except UserError as error:
             self._session.notices.failed(error)
+
+    # --- the project ---------------------------------------------------------------------------
+
+    def keep(self, document: Document) -> Kept | None:
+        """Prompts, and what following knows."""
+        clicks = self._sessions.get(document)
+        said = clicks.said if clicks is not None else {}
+        return keeping.kept(said, self.third.following.tracks(document))
+
+    def restore(self, document: Document, kept: Kept) -> None:
+        """Go on from prompts of before."""
+        said, tracks = keeping.restored(kept, document.shape)
+        clicks = self._sessions.get(document) or self._begin(document)
+        self.third.following.restore(document, tracks)
+        clicks.restore(said)
 
     # --- following ---------------------------------------------------------------------------
 

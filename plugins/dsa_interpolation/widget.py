@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent
 
     from gui.document import Document
+    from gui.project import Kept
     from gui.session import Session
     from plugins.dsa_interpolation.regions import Region
 
@@ -61,6 +62,15 @@ class DsaWidget(QWidget):
         self.subtraction.shift_part.tools.put_away()
         self.curves.tools.put_away()
         super().hideEvent(event)
+
+    def keep(self, document: Document) -> Kept | None:
+        """Subtraction and regions, for the project."""
+        work = self._works.get(document)
+        return work.kept() if work is not None else None
+
+    def restore(self, document: Document, kept: Kept) -> None:
+        """Go on with subtraction and regions of before."""
+        (self._works.get(document) or self._begin(document)).restore(kept)
 
     def _select(self, document: Document | None) -> None:
         for signal, slot in self._links():

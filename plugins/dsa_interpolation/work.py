@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -11,20 +11,24 @@ from psygnal import Signal
 
 from gui.display import first_window
 from gui.history import Step
-from plugins.dsa_interpolation.regions import next_region
+from gui.project import Kept
+from plugins.dsa_interpolation.regions import Region, next_region
 from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, completed, suggested
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gui.display import Display, Legend, Picture, Window
     from gui.document import Document
     from inference.series import Acquisition, Array, Series
     from inference.shared import SharedArray
     from plugins.dsa_interpolation.following import Followed, Known
     from plugins.dsa_interpolation.maps import Maps
-    from plugins.dsa_interpolation.regions import Point, Region
+    from plugins.dsa_interpolation.regions import Point
 
 UNCHANGED = Subtraction(on=False)
 FRAMES = "frames"
+PLAIN = ("on", "mask", "shift", "landmark", "inverted", "edges", "smoothing")
 AFFECT_DENSITY = ("on", "mask", "shift", "shifts", "fields")
 
 
@@ -82,6 +86,7 @@ class DsaWork:
         self.prepared: Prepared | None = None
         self.shared: SharedArray | None = None  # the stored frames, for the worker
         self.subtractor: Subtractor | None = None
+        self._begun: Subtraction | None = None  # from a project, until the run was looked at
         self.regions: tuple[Region, ...] = ()
         self.followed: dict[tuple[Point, ...], Followed] = {}  # curves, by corners
         self.maps: Maps | None = None
@@ -102,6 +107,8 @@ class DsaWork:
     def accept(self, prepared: Prepared) -> None:
         """Begin from what was found."""
         self.prepared, self.subtractor = prepared, prepared.subtractor
+        if self._begun is not None:
+            self.subtractor, self._begun = prepared.subtractor.changed(self._begun), None
         self._show()
         self.changed.emit()
         self.density_changed.emit()
@@ -115,9 +122,30 @@ class DsaWork:
         self.peak = None
         self.show_map(FRAMES, None)
         self.changed.emit()
+        self.document.state_changed.emit()
         if any(getattr(before, n) is not getattr(self.settings, n) for n in AFFECT_DENSITY):
             self.followed, self.maps = {}, None
             self.density_changed.emit()
+
+    def kept(self) -> Kept | None:
+        """Subtraction and regions, for the project."""
+        settings = self._begun or self.settings
+        if settings is UNCHANGED:
+            return None
+        values = {
+            "settings": {name: getattr(settings, name) for name in PLAIN},
+            "regions": [asdict(region) for region in self.regions],
+        }
+        arrays = {name: getattr(settings, name) for name in ("shifts", "fields")}
+        return Kept(values, {name: found for name, found in arrays.items() if found is not None})
+
+    def restore(self, kept: Kept) -> None:
+        """Go on with them; KeyError, TypeError or ValueError if they make no sense."""
+        self._begun = _subtraction(kept, self.document.shape[0])
+        self.regions = tuple(_region(entry) for entry in kept.values["regions"])
+        self.regions_changed.emit()
+        if self.prepared is not None:
+            self.accept(self.prepared)
 
     def move_mask(self, down: float, right: float) -> None:
         """Shift the mask by hand, px."""
@@ -183,3 +211,32 @@ class DsaWork:
     def _put(self, regions: tuple[Region, ...]) -> None:
         self.regions = regions
         self.regions_changed.emit()
+
+
+def _subtraction(kept: Kept, frames: int) -> Subtraction:
+    """What was set for a run of so many frames."""
+    values, arrays = kept.values["settings"], kept.arrays
+    mask = tuple(int(frame) for frame in values["mask"])
+    down, right = map(float, values["shift"])
+    shifts, fields = arrays.get("shifts"), arrays.get("fields")
+    sound = all(0 <= frame < frames for frame in mask)
+    sound &= shifts is None or shifts.shape == (frames, 2)
+    sound &= fields is None or (fields.ndim == 4 and len(fields) == frames)
+    if not sound:
+        raise ValueError("the subtraction of another run")
+    return Subtraction(
+        bool(values["on"]),
+        mask,
+        (down, right),
+        shifts,
+        fields,
+        float(values["landmark"]),
+        bool(values["inverted"]),
+        float(values["edges"]),
+        float(values["smoothing"]),
+    )
+
+
+def _region(entry: Mapping[str, Any]) -> Region:
+    corners = tuple((float(y), float(x)) for y, x in entry["corners"])
+    return Region(str(entry["name"]), str(entry["color"]), corners)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from psygnal import SignalInstance
 
     from gui.document import Document
+    from gui.project import Kept
     from gui.session import Session
 
 WARM_UP = "plugins.retinal_vessels.task:warm_up"
@@ -55,6 +56,15 @@ class RetinalVesselsWidget(QWidget):
         """Show the work as it is now."""
         for section in self._sections:
             section.refresh()
+
+    def keep(self, document: Document) -> Kept | None:
+        """What was set and marked, for the project."""
+        work = self._works.get(document)
+        return work.kept() if work is not None else None
+
+    def restore(self, document: Document, kept: Kept) -> None:
+        """Go on with what was set and marked before."""
+        self._works.setdefault(document, VesselWork(document)).restore(kept)
 
     def _select(self, document: Document | None) -> None:
         for signal, slot in self._links():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,11 @@ from psygnal import Signal
 from gui.ai_result import AiResult, named
 from gui.document import SegmentObject
 from gui.history import Step
+from gui.project import Kept
 from plugins.retinal_vessels.export import COLOR
 from plugins.retinal_vessels.task import NAME
 from plugins.retinal_vessels.threshold import VESSEL, vessels
-from plugins.retinal_vessels.zones import REACH, Mark
+from plugins.retinal_vessels.zones import REACH, Disc, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from inference.series import Array
     from plugins.retinal_vessels.quantities import Measurement
     from plugins.retinal_vessels.task import Measured
-    from plugins.retinal_vessels.zones import Disc, Kind, Vessel
+    from plugins.retinal_vessels.zones import Kind, Vessel
 
 OBJECT = "Vessels"
 VESSELS = (SegmentObject(VESSEL, OBJECT, COLOR),)
@@ -99,6 +100,32 @@ class VesselWork:
             self._choose(replace(self.choices, threshold=threshold, smallest=smallest), "")
             found = vessels(probability, threshold, smallest)
             self.document.set_ai_result(found, VESSELS, "")
+
+    def kept(self) -> Kept | None:
+        """What the user set and the model said, for the project."""
+        if self.choices == Choices() and not self.found:
+            return None
+        seen = {} if self.field_of_view is None else {"field_of_view": self.field_of_view}
+        found = {name: value for name, value in self.found.items() if name != "field_of_view"}
+        return Kept({"choices": asdict(self.choices), "found": found}, seen)
+
+    def restore(self, kept: Kept) -> None:
+        """Go on with it; UserError, KeyError, TypeError or ValueError if it makes no sense."""
+        chosen, seen = kept.values["choices"], kept.arrays.get("field_of_view")
+        if seen is not None and seen.shape != self.document.shape:
+            raise ValueError("a field of view of another image")
+        self.choices = Choices(
+            float(chosen["threshold"]),
+            int(chosen["smallest"]),
+            Disc(**chosen["disc"]) if chosen["disc"] else None,
+            tuple(Mark(**mark) for mark in chosen["marks"]),
+        )
+        self.field_of_view = None if seen is None else seen.astype(bool)
+        self.found = dict(kept.values["found"])
+        if self.found:
+            self.found["field_of_view"] = self.field_of_view
+        self.choices_changed.emit()
+        self.outdate()
 
     def take_measurements(self, measured: Measured) -> None:
         """Show these measurements from now on."""

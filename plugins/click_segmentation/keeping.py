@@ -1,0 +1,108 @@
+"""Prompts, and what following knows, for the project and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gui.project import Kept
+from inference.box import Box
+from plugins.click_segmentation.prompts import Prompt
+from plugins.click_segmentation.slices import Masks, Packed, Place, Said
+from plugins.click_segmentation.stretches import Fixed, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Spoken = Mapping[Place, Said]
+    Tracks = Mapping[int, Track]
+
+MASKS = ("base", "answer", "drawn", "erased")
+
+
+def kept(said: Spoken, tracks: Tracks) -> Kept | None:
+    """What was said of each slice, oldest first, and the masks that it arose from, as bits."""
+    if not said and not tracks:
+        return None
+    arrays: dict[str, NDArray[Any]] = {}
+    slices = []
+    for place, here in said.items():
+        name = f"{place.object_id}.{place.axis}.{place.index}"
+        if here.masks is not None:
+            arrays |= {f"{name}.{mask}": getattr(here.masks, mask).bits for mask in MASKS}
+        slices.append(
+            {
+                "object": place.object_id,
+                "axis": place.axis,
+                "index": place.index,
+                "prompts": [prompt.to_json() for prompt in here.prompts],
+                "answered": [prompt.to_json() for prompt in here.answered],
+                "masks": name if here.masks is not None else None,
+            }
+        )
+    followed = {str(number): _track(track) for number, track in tracks.items()}
+    return Kept({"slices": slices, "followed": followed}, arrays)
+
+
+def restored(kept: Kept, shape: tuple[int, ...]) -> tuple[dict[Place, Said], dict[int, Track]]:
+    """The same again; UserError, KeyError, TypeError or ValueError for what makes no sense."""
+    said = {}
+    for entry in kept.values["slices"]:
+        place = _place(entry, shape)
+        prompts, answered = (
+            tuple(Prompt.from_json(one, len(shape)) for one in entry[name])
+            for name in ("prompts", "answered")
+        )
+        masks = _masks(entry["masks"], kept.arrays, place, shape) if entry["masks"] else None
+        if any(not prompt.lies_in(place.axis, place.index) for prompt in prompts):
+            raise ValueError("a prompt of another slice")
+        said[place] = Said(prompts, answered, masks)
+    followed = kept.values["followed"].items()
+    return said, {int(number): _as_track(track, len(shape)) for number, track in followed}
+
+
+def _place(entry: Mapping[str, Any], shape: tuple[int, ...]) -> Place:
+    place = Place(int(entry["object"]), entry["axis"], int(entry["index"]))
+    slices = 1 if place.axis is None else shape[place.axis]
+    if (place.axis is None) != (len(shape) == 2) or not 0 <= place.index < slices:
+        raise ValueError("a slice of another image")
+    return place
+
+
+def _masks(
+    name: str, arrays: Mapping[str, NDArray[Any]], place: Place, shape: tuple[int, ...]
+) -> Masks:
+    flat = tuple(n for axis, n in enumerate(shape) if axis != place.axis)
+    masks = [Packed(arrays[f"{name}.{mask}"], flat) for mask in MASKS]
+    if any(mask.bits.shape != (-(-int(np.prod(flat)) // 8),) for mask in masks):
+        raise ValueError("a mask of another size")
+    return Masks(*masks)
+
+
+def _track(track: Track) -> dict[str, Any]:
+    return {
+        "axis": track.axis,
+        "made": {str(index): sorted(contents) for index, contents in track.made.items()},
+        "fixed": [
+            {"start": one.box.start, "stop": one.box.stop, "content": one.content}
+            for one in track.fixed
+        ],
+        "erased": sorted(track.erased),
+        "interrupted": track.interrupted,
+    }
+
+
+def _as_track(entry: Mapping[str, Any], rank: int) -> Track:
+    if entry["axis"] not in range(rank):
+        raise ValueError("an axis that there is not")
+    fixed = [
+        Fixed(Box(tuple(map(int, one["start"])), tuple(map(int, one["stop"]))), int(one["content"]))
+        for one in entry["fixed"]
+    ]
+    made = {int(index): set(map(int, contents)) for index, contents in entry["made"].items()}
+    interrupted = entry["interrupted"]
+    span = (int(interrupted[0]), int(interrupted[1])) if interrupted else None
+    return Track(int(entry["axis"]), made, fixed, set(map(int, entry["erased"])), span)
