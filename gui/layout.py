@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QLabel, QStatusBar
 
 DISCLAIMER = "Research use only. Not for diagnosis."
-START, IMAGES, WAITING = range(3)  # pages of the middle
+START, IMAGES, WAITING, PREVIEW = range(4)  # pages of the middle
 Area = Qt.DockWidgetArea
 
 
-def pages(start: QWidget, images: QWidget) -> QStackedWidget:
-    """The middle: one page at a time, in the order of START, IMAGES, WAITING."""
+def pages(start: QWidget, images: QWidget, preview: QWidget) -> QStackedWidget:
+    """The middle: one page at a time, in the order of START, IMAGES, WAITING, PREVIEW."""
     made = QStackedWidget()
     made.setMinimumWidth(340)  # both docks may be narrow before the picture is
     waiting = label("Preparing the views…", "quiet")
     waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    for page in (start, images, waiting):
+    for page in (start, images, waiting, preview):
         made.addWidget(page)
     return made
 

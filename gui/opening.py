@@ -121,14 +121,33 @@ class Opening(QObject):
             self._notices.tell("No sample studies were installed.", level="warning")
         self.open(samples)
 
-    def _read(self, attempt: Attempt, first: bool) -> None:
-        self._reader.submit(
-            READ,
-            title=f"Opening {path_title(attempt.path, self._nameless(attempt.path))}",
-            partial=attempt.heard,
-            done=partial(self._opened, attempt.path, first),
-            failed=partial(self._failed, attempt, first),
-            **attempt.params,
+    def _read(self, request: Request) -> None:
+        job = self._reader.submit(
+            STREAM,
+            title=f"Opening {path_title(request.path, self._nameless(request.path))}",
+            partial=partial(self._heard, request),
+            done=partial(self._done, request),
+            failed=partial(self._failed, request),
+            **request.params,
+        )
+        self._requests[job] = request
+
+    def _heard(self, request: Request, arrival: object) -> None:
+        request.attempt.heard(arrival)
+        if isinstance(arrival, Listed) and not request.only:
+            self._list(request, arrival)
+        elif isinstance(arrival, Glimpse) and request.shown and not request.documents:
+            request.before = self._studies.selected
+            self._studies.select(None)
+            self.glimpsed.emit(arrival)
+        elif isinstance(arrival, Arrived):
+            self._add(request, arrival)
+
+    def _list(self, request: Request, listed: Listed) -> None:
+        coming = {entry.key: entry.key not in listed.later for entry in listed.entries}
+        request.listed = tuple(key for key, comes in coming.items() if comes)
+        self._studies.expect(
+            Expected(entry, request.path, coming[entry.key]) for entry in listed.entries
         )
 
     def _add(self, request: Request, arrived: Arrived) -> None:
@@ -156,6 +175,16 @@ class Opening(QObject):
             error = UserError(without_path(str(error), request.path, nameless))
         self._notices.failed(error)
 
+    def _finished(self, job: Job) -> None:
+        """However it ended: nothing more of it comes, unless it is read again."""
+        request = self._requests.pop(job, None)
+        if request is None or request in self._requests.values():
+            return
+        self._studies.expect_no_more(request.listed)
+        if self._studies.selected is None and request.before in self._studies.open:
+            self._studies.select(request.before)
+        self.ended.emit()
+
     def _nameless(self, path: Path) -> bool:
         """Whether to speak of "the file": its name is hidden, or Limn made it up."""
         return self._settings.now.hide_patient_names or data_folder() in path.parents
@@ -173,16 +202,6 @@ class Opening(QObject):
     def _last_folder(self) -> str:
         recent = self._settings.now.recent
         return str(recent[0].parent) if recent else str(Path.home())
-
-    def _finished(self, job: Job) -> None:
-        """However it ended: nothing more of it comes, unless it is read again."""
-        request = self._requests.pop(job, None)
-        if request is None or request in self._requests.values():
-            return
-        self._studies.expect_no_more(request.listed)
-        if self._studies.selected is None and request.before in self._studies.open:
-            self._studies.select(request.before)
-        self.ended.emit()
 
 
 def _is_study(path: Path) -> bool:

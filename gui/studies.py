@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from psygnal import Signal
 
 from gui.document import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from inference.series import Series
+    from inference.arrivals import Entry
+    from inference.series import Identity, Kind, Series
+
+
+class Named(Protocol):
+    """A series, read or not, as far as its names go."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who and what."""
+
+    @property
+    def path(self) -> Path:
+        """Its first file."""
+
+    @property
+    def kind(self) -> Kind:
+        """Volume, run or image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A series that is known by its headers alone."""
+
+    entry: Entry
+    root: Path  # what was opened
+    coming: bool  # whether it is being read; else it waits for the user to ask
 
 
 class Studies:
     """Open documents; `selected` is the one that the views show."""
 
+    expected_changed = Signal()
     added = Signal(Document)
     removed = Signal(Document)
     selected_changed = Signal(object)  # Document or None
 
     def __init__(self) -> None:
         self.open: list[Document] = []
+        self.expected: dict[str, Expected] = {}  # by the entry's key
         self.selected: Document | None = None
 
     def add(self, series: Series) -> Document:
@@ -38,6 +67,17 @@ class Studies:
         self.open.append(document)
         self.added.emit(document)
         return document
+
+    def expect(self, entries: Iterable[Expected]) -> None:
+        """List series before they are read."""
+        self.expected |= {expected.entry.key: expected for expected in entries}
+        self.expected_changed.emit()
+
+    def expect_no_more(self, keys: Iterable[str]) -> None:
+        """Take series off the list that were read, or will not be."""
+        gone = [self.expected.pop(key) for key in keys if key in self.expected]
+        if gone:
+            self.expected_changed.emit()
 
     def select(self, document: Document | None) -> None:
         """Show this document."""
@@ -59,7 +99,7 @@ def _same(a: Series, b: Series) -> bool:
     return a.paths == b.paths and bool(a.sha256) and a.sha256 == b.sha256
 
 
-def patient_title(series: Series, hidden: bool) -> str:
+def patient_title(series: Named, hidden: bool) -> str:
     """How the patient is called in the list."""
     identity = series.identity
     if not (identity.patient_name or identity.patient_id):
@@ -70,7 +110,7 @@ def patient_title(series: Series, hidden: bool) -> str:
     return " · ".join(filter(None, (name, identity.patient_id)))
 
 
-def study_title(series: Series, hidden: bool = False) -> str:
+def study_title(series: Named, hidden: bool = False) -> str:
     """How the study is called: its description and date, else the folder unless hidden."""
     identity = series.identity
     date = identity.study_date
@@ -79,7 +119,7 @@ def study_title(series: Series, hidden: bool = False) -> str:
     return " · ".join(filter(None, (identity.study_description, readable))) or folder or "Files"
 
 
-def series_title(series: Series, hidden: bool = False) -> str:
+def series_title(series: Named, hidden: bool = False) -> str:
     """How the series is called: its description, else the file, or its kind if that is hidden."""
     identity = series.identity
     numbered = f"{identity.series_number}  " if identity.series_number else ""
@@ -109,6 +149,13 @@ def series_facts(series: Series) -> str:
     if series.geometry.known:
         facts.append("×".join(dict.fromkeys(steps)) + " mm")
     return " · ".join(facts)
+
+
+def expected_facts(expected: Expected) -> str:
+    """Modality and size in one line, and what becomes of it."""
+    entry = expected.entry
+    size = "×".join(str(n) for n in reversed(entry.shape))
+    return f"{entry.modality} · {size} · {'reading…' if expected.coming else 'Enter opens it'}"
 
 
 def follow(

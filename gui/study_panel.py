@@ -20,16 +20,24 @@ from qtpy.QtWidgets import (
 
 from gui.display import first_window
 from gui.parts import label
-from gui.studies import patient_title, series_facts, series_title, study_title
+from gui.studies import (
+    expected_facts,
+    patient_title,
+    series_facts,
+    series_title,
+    study_title,
+)
 from gui.theme import GRID, THEMES, Theme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gui.document import Document
-    from gui.studies import Studies
+    from gui.studies import Expected, Named, Studies
     from inference.series import Series
 
 THUMB = 48  # px
-DOCUMENT, PICTURE, FACTS, WARNINGS = (Qt.ItemDataRole.UserRole + n for n in range(4))
+DOCUMENT, PICTURE, FACTS, WARNINGS, EXPECTED = (Qt.ItemDataRole.UserRole + n for n in range(5))
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -37,6 +45,7 @@ class StudyPanel(QWidget):
     """Follows `studies`; choosing a row selects its document."""
 
     close_asked = Signal(object)  # Document
+    open_asked = Signal(object)  # Expected
     _pictured = Signal(object, QImage)
 
     def __init__(self, studies: Studies, parent: QWidget | None = None) -> None:
@@ -45,12 +54,14 @@ class StudyPanel(QWidget):
         self._studies = studies
         self._hidden = False
         self._items: dict[Document, QTreeWidgetItem] = {}
+        self._expected: list[QTreeWidgetItem] = []
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="thumbnails")
         self._build()
         self._pictured.connect(self._show_picture)
         studies.added.connect(self._added)
         studies.removed.connect(self._removed)
         studies.selected_changed.connect(self._selected)
+        studies.expected_changed.connect(self._list_expected)
 
     def items(self) -> list[QTreeWidgetItem]:
         """The rows of the open series, in the order of opening."""
@@ -80,6 +91,7 @@ class StudyPanel(QWidget):
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.tree.currentItemChanged.connect(self._chosen)
+        self.tree.itemActivated.connect(self._ask)
         close = QAction("Close series", self.tree)
         close.setShortcut("Delete")
         close.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
@@ -94,18 +106,42 @@ class StudyPanel(QWidget):
         item.setData(0, DOCUMENT, document)
         item.setData(0, FACTS, series_facts(series))
         item.setData(0, WARNINGS, "\n\n".join(series.warnings))
-        self._name(item, series)
+        self._name(item, series, series.warnings)
         self._group(series).addChild(item)
         self.tree.expandAll()
         self._painter.submit(self._paint, document)
 
-    def _name(self, item: QTreeWidgetItem, series: Series) -> None:
+    def _name(self, item: QTreeWidgetItem, series: Named, warnings: Sequence[str] = ()) -> None:
         """Call a series by names that may be shown."""
         item.setText(0, series_title(series, self._hidden))
         names = [] if self._hidden else [series.path.name]
-        item.setToolTip(0, "\n\n".join((*names, *series.warnings)))
+        item.setToolTip(0, "\n\n".join((*names, *warnings)))
 
-    def _group(self, series: Series) -> QTreeWidgetItem:
+    def _list_expected(self) -> None:
+        """The series that are not read yet, after those that are."""
+        for item in self._expected:
+            self._leave(item)
+        self._expected = [self._expect(found) for found in self._studies.expected.values()]
+        self.tree.expandAll()
+
+    def _expect(self, expected: Expected) -> QTreeWidgetItem:
+        item = QTreeWidgetItem()
+        item.setData(0, EXPECTED, expected)
+        item.setData(0, FACTS, expected_facts(expected))
+        self._name(item, expected.entry)
+        self._group(expected.entry).addChild(item)
+        return item
+
+    def _ask(self, item: QTreeWidgetItem) -> None:
+        if (expected := item.data(0, EXPECTED)) is not None:
+            self.open_asked.emit(expected)
+
+    def _leave(self, item: QTreeWidgetItem) -> None:
+        group = _detach(item)
+        if group is not None and not group.childCount():
+            self.tree.takeTopLevelItem(self.tree.indexOfTopLevelItem(group))
+
+    def _group(self, series: Named) -> QTreeWidgetItem:
         title = f"{patient_title(series, self._hidden)}\n{study_title(series, self._hidden)}"
         key = f"{series.identity.patient_id}\n{series.identity.study_uid}\n{title}"
         for number in range(self.tree.topLevelItemCount()):
@@ -120,21 +156,19 @@ class StudyPanel(QWidget):
 
     def _regroup(self) -> None:
         self.tree.blockSignals(True)
-        for item in self._items.values():
+        for item in (*self._items.values(), *self._expected):
             _detach(item)
+        self._expected = []
         self.tree.clear()
         for document, item in self._items.items():
-            self._name(item, document.series)
+            self._name(item, document.series, document.series.warnings)
             self._group(document.series).addChild(item)
-        self.tree.expandAll()
+        self._list_expected()
         self.tree.blockSignals(False)
         self._selected(self._studies.selected)
 
     def _removed(self, document: Document) -> None:
-        item = self._items.pop(document)
-        group = _detach(item)
-        if group is not None and not group.childCount():
-            self.tree.takeTopLevelItem(self.tree.indexOfTopLevelItem(group))
+        self._leave(self._items.pop(document))
 
     def _selected(self, document: Document | None) -> None:
         if document is not None:
@@ -159,12 +193,12 @@ class SeriesDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Room for a thumbnail, or for two lines of a group."""
-        return QSize(100, THUMB + GRID if index.data(DOCUMENT) else 5 * GRID)
+        return QSize(100, THUMB + GRID if _is_series(index) else 5 * GRID)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint one row."""
         painter.save()
-        if index.data(DOCUMENT) is None:
+        if not _is_series(index):
             self._paint_group(painter, option.rect, index)
         else:
             self._paint_series(painter, option, index)
@@ -203,13 +237,18 @@ class SeriesDelegate(QStyledItemDelegate):
             painter.drawImage(inside, picture)
         area = QRect(frame.right() + GRID, rect.top() + GRID, 0, rect.height() - 2 * GRID)
         area.setRight(rect.right() - GRID // 2)
-        painter.setPen(QColor(self.theme.text))
+        waits = index.data(EXPECTED) is not None
+        painter.setPen(QColor(self.theme.quiet if waits else self.theme.text))
         _line(painter, area, Qt.AlignmentFlag.AlignTop, str(index.data()))
         painter.setPen(QColor(self.theme.quiet))
         _line(painter, area, Qt.AlignmentFlag.AlignBottom, str(index.data(FACTS)))
         if index.data(WARNINGS):
             painter.setPen(QColor(self.theme.warning))
             painter.drawText(area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, "⚠")
+
+
+def _is_series(index: Index) -> bool:
+    return index.parent().isValid()
 
 
 def thumbnail(series: Series) -> QImage:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from inference.series import Array, Identity, Series
+    from inference.series import Array, Identity, Kind, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,11 @@ class Entry:
     modality: str
     shape: tuple[int, ...]  # stored: (slices or frames, rows, columns)
     path: Path  # its first file
+
+    @property
+    def kind(self) -> Kind:
+        """As far as can be told before it is read."""
+        return "image" if self.shape[0] == 1 else "volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Listener:
     looks: bool = False  # whether a glimpse is worth its while
     barred: tuple[str, ...] = ()  # marks of files that no decoder may get
     only: tuple[str, ...] = ()  # keys of the entries to read; (): all
+    among: tuple[Path, ...] = ()  # files of the folder to look into; (): all
     at_once: float = float("inf")  # bytes of pixels to read unasked: the rest is only listed
     current: str = ""  # the key of the entry that is being read
     notes: list[str] = field(default_factory=list)  # sentences about the path as a whole

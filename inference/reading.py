@@ -97,14 +97,19 @@ def read_job(context: Any, path: str, barred: tuple[str, ...] = ()) -> list[Seri
 
 
 def stream_job(
-    context: Any, path: str, barred: tuple[str, ...] = (), only: tuple[str, ...] = ()
+    context: Any,
+    path: str,
+    barred: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    among: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Hand over what `inference.arrivals` names, as it is found; the notes about the whole path."""
+    """Hand over what `inference.arrivals` names, as it comes; the notes about the whole path."""
     context.progress(0, 0, "Reading")
-    at_once = math.inf if only else AT_ONCE
+    at_once = math.inf if only or among else AT_ONCE
     listening = Listener(
-        context.partial, context.progress, looks=True, barred=barred, only=only, at_once=at_once
-    )
+        context.partial, context.progress, looks=True, barred=barred, only=only,
+        among=tuple(map(Path, among)), at_once=at_once,
+    )  # fmt: skip
     with heard_by(listening):
         for series in stream(Path(path)):
             context.partial(Arrived(series, listening.current))

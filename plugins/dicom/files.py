@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from inference.arrivals import listener
 from inference.errors import UserError
 from inference.folders import below, leads_out
 from inference.parallel import in_order
@@ -31,6 +32,10 @@ def files_of(path: Path) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def _in_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    if among := listener().among:
+        files = [file for file in among if file.is_file()]
+        gone = f"{len(among) - len(files)} of {len(among)} files are no longer there."
+        return files, (gone,) if len(files) < len(among) else ()
     everything = [file for file in below(folder) if not file.name.upper().startswith(DIRECTORY)]
     root = folder.resolve()
     inside = [file for file in everything if not leads_out(file, root)]
