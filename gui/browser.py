@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QToolButton, QW
 
 from gui.layout import tabs
 from gui.sections import row
+from gui.tasks import Commanded
 from gui.theme import THEMES, Theme, icon
 
 if TYPE_CHECKING:
@@ -85,6 +86,14 @@ class Browser(QDockWidget):
             self.tabs.setCurrentWidget(self.pages[title])
         if page := self.tabs.currentWidget():
             page.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def command(self, named: tuple[str, str]) -> None:
+        """Show a tab, by its title, and tell it to do something."""
+        title, what = named
+        self.open(title)
+        page = self.pages.get(title)
+        if isinstance(page, Commanded):
+            page.command(what)
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""

@@ -151,9 +151,9 @@ QLineEdit, QComboBox, QAbstractSpinBox, QPlainTextEdit, QTextEdit { background: 
 QLineEdit:focus, QComboBox:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus {
   border-color: $focus; }
 QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled { color: $disabled; }
-QComboBox::drop-down { border: 0; width: 20px; }
-QComboBox::down-arrow, QAbstractSpinBox::down-arrow { image: url($icons/down.svg); width: 10px;
-  height: 10px; }
+QComboBox::drop-down, QDateEdit::drop-down { border: 0; width: 20px; }
+QComboBox::down-arrow, QDateEdit::down-arrow, QAbstractSpinBox::down-arrow {
+  image: url($icons/down.svg); width: 10px; height: 10px; }
 QAbstractSpinBox::up-arrow { image: url($icons/up.svg); width: 10px; height: 10px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: 0; width: 16px;
   background: transparent; }
@@ -168,6 +168,8 @@ QTreeView::item, QListView::item { padding: 4px; border-radius: 4px; }
 QTreeView::item:hover, QListView::item:hover { background: $raised; }
 QTreeView::item:selected, QListView::item:selected { background: $selected; }
 QTreeView::branch { background: $panel; }
+QTreeView::branch:has-children:closed { image: url($icons/right.svg); }
+QTreeView::branch:has-children:open { image: url($icons/down.svg); }
 QHeaderView::section { background: $window; border: 0; border-bottom: 1px solid $line;
   padding: 4px 8px; }
 QTabWidget::pane { border: 0; border-top: 1px solid $line; background: $panel; }

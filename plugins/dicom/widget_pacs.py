@@ -128,7 +128,8 @@ class PacsBrowser(QWidget):
     def _add_search(self) -> None:
         self.servers = QComboBox()
         self.servers.setAccessibleName("Server")
-        self.servers.setMinimumWidth(15 * GRID)
+        self.servers.setMinimumWidth(18 * GRID)
+        self.servers.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.form = SearchForm()
         line = QHBoxLayout()
         line.setSpacing(GRID)

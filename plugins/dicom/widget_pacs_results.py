@@ -74,6 +74,7 @@ class ResultsTree(QTreeWidget):
     def hide_names(self, hidden: bool) -> None:
         """Show or hide who the patients are."""
         self._hidden = hidden
+        self.setColumnHidden(NUMBER, hidden)
         for number, item in enumerate(self._patients.values(), 1):
             self._name(item, number)
 
@@ -117,14 +118,13 @@ class ResultsTree(QTreeWidget):
             name = study.patient_name.replace("^", " ").replace("=", " ").strip()
             born = f"  (born {_date(study.birth_date)})" if study.birth_date else ""
             item.setData(TITLE, ORDER, f"{name or 'Without name'}{born}")
-            item.setData(NUMBER, ORDER, study.patient_id)
+            item.setText(NUMBER, study.patient_id)
             self._name(item, len(self._patients))
             self.addTopLevelItem(item)
         return self._patients[key]
 
     def _name(self, item: QTreeWidgetItem, number: int) -> None:
         item.setText(TITLE, f"Patient {number}" if self._hidden else item.data(TITLE, ORDER))
-        item.setText(NUMBER, "" if self._hidden else item.data(NUMBER, ORDER))
 
     def _expanded(self, item: QTreeWidgetItem) -> None:
         study = item.data(TITLE, FOUND)

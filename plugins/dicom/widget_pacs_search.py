@@ -6,6 +6,7 @@ from qtpy.QtCore import QDate, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDateEdit, QGridLayout, QLineEdit, QWidget
 
 from gui.parts import button, label
+from gui.sections import row
 from gui.theme import GRID
 from plugins.dicom.network.archive import Query
 
@@ -34,10 +35,12 @@ class SearchForm(QWidget):
         self.modality = self._choice("Modality", MODALITIES)
         self.modality.setEditable(True)  # archives have others
         self.period = self._choice("Date", (*PERIODS, BETWEEN))
-        self.first, self.last = _date("From"), _date("To")
-        self._add_dates()
         self.search = button("Search", self._ask, "primary")
         grid.addWidget(self.search, 1, grid.columnCount())
+        self.first, self.last = _date("From"), _date("To")
+        self._dates_row = row(label("From", "quiet"), self.first, label("to", "quiet"), self.last)
+        right = Qt.AlignmentFlag.AlignRight
+        grid.addWidget(self._dates_row, 2, 0, 1, grid.columnCount(), right)
         self.period.currentTextChanged.connect(self._show_dates)
         self._show_dates(self.period.currentText())
 
@@ -88,14 +91,8 @@ class SearchForm(QWidget):
         self._grid.addWidget(field, 1, place)
         self._grid.setColumnStretch(place, stretch)
 
-    def _add_dates(self) -> None:
-        place = self._grid.columnCount() - 1
-        for row, part in enumerate((self.first, self.last), 2):
-            self._grid.addWidget(part, row, place)
-
     def _show_dates(self, chosen: str) -> None:
-        for part in (self.first, self.last):
-            part.setVisible(chosen == BETWEEN)
+        self._dates_row.setVisible(chosen == BETWEEN)
 
 
 def _date(name: str) -> QDateEdit:
@@ -104,5 +101,4 @@ def _date(name: str) -> QDateEdit:
     made.setToolTip(name)
     made.setCalendarPopup(True)
     made.setDisplayFormat("yyyy-MM-dd")
-    made.setAlignment(Qt.AlignmentFlag.AlignLeft)
     return made

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gui.parts import button, column, label
-from gui.sections import heading, row
+from gui.parts import button, column
+from gui.sections import heading
 from gui.theme import GRID
 from inference.servers import Server
 
@@ -66,7 +66,8 @@ class SendDialog(QDialog):
         inside.addWidget(self.server)
         inside.addWidget(heading("DICOM files"))
         inside.addWidget(self.files)
-        inside.addWidget(row(button("Add files…", self._choose, "small"), label()))
+        more = button("Add files…", self._choose, "small")
+        inside.addWidget(more, 0, Qt.AlignmentFlag.AlignLeft)
         buttons = QDialogButtonBox()
         self.send = button("Send", self._accept, "primary")
         buttons.addButton(self.send, QDialogButtonBox.ButtonRole.AcceptRole)

@@ -47,7 +47,7 @@ class ServerForm(QWidget):
         self._fields: dict[str, tuple[QWidget, Callable[[], Any], Callable[[Any], Any]]] = {}
         self._rows: dict[str, list[QWidget]] = {"dicom": [], "web": [], "secure": []}
         self._form = QFormLayout(self)
-        self._form.setContentsMargins(0, 0, GRID, 0)
+        self._form.setContentsMargins(2 * GRID, GRID, GRID, GRID)
         self._form.setVerticalSpacing(GRID)
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._build()
