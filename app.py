@@ -7,7 +7,7 @@ import multiprocessing
 import sys
 from pathlib import Path
 
-COMMANDS = ("tasks", "info", "run", "batch", "--version", "--help")
+COMMANDS = ("tasks", "info", "run", "batch", "deidentify", "audit", "--version", "--help")
 
 
 def main(arguments: list[str]) -> int:

@@ -161,12 +161,16 @@ class Notebook:
         self._tell = tell
         self._told = False
 
-    def note(self, event: str, series: Series | None = None, **facts: Any) -> None:
-        """Add a record about a study, or about none; any thread may."""
+    def note(
+        self, event: str, series: Series | None = None, *, study_uid: str = "", **facts: Any
+    ) -> None:
+        """Add a record about a series, a study or none; any thread may."""
         try:
+            study = keyed(study_uid) if study_uid else ""
             if series is not None:
+                study = study_hash(series)
                 facts = {"kind": series.kind, "modality": series.modality} | facts
-            Trail().write(event, study_hash(series) if series is not None else "", **facts)
+            Trail().write(event, study, **facts)
         except UserError as error:
             if not self._told:
                 self._told = True

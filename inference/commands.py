@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inference import logs, registry, weights
+from inference import logs, privacy_commands, registry, weights
 from inference.audit import Notebook
 from inference.cohort import run_all
 from inference.device import KNOWN, choose
@@ -123,6 +123,10 @@ def batch(
         _complain(str(error))
         raise typer.Exit(1) from error
     _run_all(request, cases, workers, resume=True)
+
+
+program.command()(privacy_commands.deidentify)
+program.command()(privacy_commands.audit)
 
 
 def _run_all(
