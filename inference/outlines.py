@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
-from skimage.measure import find_contours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +24,9 @@ def polygons(mask: Mask) -> Iterator[Polygon]:
 
     A hole is part of the polygon around it, which reaches it by a channel of no width (keyhole).
     """
+    from scipy import ndimage
+    from skimage.measure import find_contours
+
     parts, _ = ndimage.label(mask)
     for number, box in enumerate(ndimage.find_objects(parts), 1):
         part = np.pad(parts[box] == number, 1)

@@ -15,8 +15,9 @@ from inference.parallel import in_order
 from plugins.dicom.files import files_of
 from plugins.dicom.frames import read_frames
 from plugins.dicom.glimpse import glimpse
-from plugins.dicom.header import Slice, has_image, identity, modality
+from plugins.dicom.header import Slice, has_image, identity, modality, text
 from plugins.dicom.parse import read_until_pixels
+from plugins.dicom.read_rtstruct import RT_STRUCTURE_SET, wanted_image
 from plugins.dicom.runs import read_run_files, run_groups
 from plugins.dicom.stacks import Part, slice_parts, without_copies
 
@@ -170,6 +171,8 @@ def _read_header(file: Path, _size: int, _changed: int) -> Slice | _Refused:
     header, end = read_until_pixels(file)
     if has_image(header):
         return Slice(file, header, end)
+    if text(header, "SOPClassUID") == RT_STRUCTURE_SET:
+        return _Refused(wanted_image(file, header))
     if "SOPClassUID" in header or modality(header):
         kind = modality(header) or "no modality is stated"
         return _Refused(f"{file.name} is a DICOM file without an image ({kind}).")

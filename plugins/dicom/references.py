@@ -144,8 +144,11 @@ def _source(header: Dataset, series: Series) -> Dataset:
 
 
 def _complete_volume(source: Dataset, series: Series) -> None:
-    if not is_multi_frame(source) and not text(source, "SliceThickness"):
-        source.SliceThickness = f"{series.geometry.spacing[0]:.8g}"
+    if not is_multi_frame(source):
+        step = 1 / float(np.linalg.norm(np.linalg.inv(series.geometry.affine)[0, :3]))
+        source.SpacingBetweenSlices = f"{step:.8g}"
+        if not text(source, "SliceThickness"):
+            source.SliceThickness = source.SpacingBetweenSlices
     if not text(source, "FrameOfReferenceUID"):  # of an old file: the series is its own frame
         source.FrameOfReferenceUID = generate_uid(entropy_srcs=[series.identity.series_uid])
 

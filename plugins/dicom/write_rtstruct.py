@@ -14,10 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sr.coding import Code
+from pydicom.tag import Tag
 from pydicom.uid import (
-    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     RTStructureSetStorage,
     generate_uid,
 )
@@ -40,11 +42,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inference.object_files import Objects
-    from inference.series import Array
     from inference.writing import Segment
     from plugins.dicom.references import Shown
 
 DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"  # the class by which a structure set names its study
+CONTOUR_DATA = Tag("ContourData")
 SHORT = 16  # characters of a label
 
 
@@ -67,7 +69,7 @@ def write_rtstruct(objects: Objects, stem: Path) -> list[Path]:
             _structure(place, segment, found[0]) for place, segment in enumerate(segments, 1)
         ]
         made.ROIContourSequence = [
-            _contours(place, segment, objects.labels, pictures)
+            _contours(place, segment, objects, pictures)
             for place, segment in enumerate(segments, 1)
         ]
         made.RTROIObservationsSequence = [
@@ -82,7 +84,7 @@ def _header(source: Dataset) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = RTStructureSetStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(None)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = ImplicitVRLittleEndian  # else 64 KiB is the most a contour may take
     made = FileDataset("", Dataset(), file_meta=meta, preamble=b"\0" * 128)
     for keyword in (*PATIENT_AND_STUDY, "StudyInstanceUID", "PatientAge", "StudyDescription"):
         if keyword in source:
@@ -138,20 +140,23 @@ def _identified(name: str, version: str) -> Dataset:
     return item
 
 
-def _contours(place: int, segment: Segment, labels: Array, pictures: Sequence[Shown]) -> Dataset:
+def _contours(place: int, segment: Segment, objects: Objects, pictures: Sequence[Shown]) -> Dataset:
     item = Dataset()
     item.ReferencedROINumber, item.ROIDisplayColor = place, list(segment.rgb)
-    item.ContourSequence = list(_on_slices(segment.value, labels, pictures))
+    item.ContourSequence = list(_on_slices(segment.value, objects, pictures))
     return item
 
 
-def _on_slices(value: int, labels: Array, pictures: Sequence[Shown]) -> Iterator[Dataset]:
+def _on_slices(value: int, objects: Objects, pictures: Sequence[Shown]) -> Iterator[Dataset]:
+    labels = objects.labels
+    across = np.linalg.inv(objects.series.geometry.affine)[0, :3]  # slices a mm
+    slab = 1 / float(np.linalg.norm(across))
     for picture in pictures:
         inside = labels[picture.index] == value
         box = Box.of(inside)
         if box is not None:
             for ring in polygons(inside[box.slices]):
-                yield _contour(_placed(ring + box.start, picture), picture)
+                yield _contour(_placed(ring + box.start, picture), picture, slab)
 
 
 def _placed(ring: NDArray[np.float64], picture: Shown) -> NDArray[np.float64]:
@@ -163,13 +168,16 @@ def _placed(ring: NDArray[np.float64], picture: Shown) -> NDArray[np.float64]:
     return np.asarray(ring @ steps + where.position)
 
 
-def _contour(points: NDArray[np.float64], picture: Shown) -> Dataset:
+def _contour(points: NDArray[np.float64], picture: Shown, slab: float) -> Dataset:
     item, image = Dataset(), referred(picture.source)
     if picture.frame_number is not None:
         image.ReferencedFrameNumber = picture.frame_number
     item.ContourImageSequence = [image]
     item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
-    item.ContourData = [f"{value:.4f}" for value in points.ravel()]
+    item.ContourSlabThickness = f"{slab:.6g}"
+    text = "\\".join(f"{value:.4f}" for value in points.ravel().tolist()).encode("ascii")
+    text += b" " * (len(text) % 2)
+    item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, True, True)
     return item
 
 
