@@ -146,7 +146,9 @@ class RecoveryFile:
             raise damaged(NAME) from error
         if row is None:
             raise UserError("Nothing was drawn yet in the window that ended.")
-        return from_json(bytes(row[0]), NAME)
+        if not isinstance(row[0], bytes):
+            raise damaged(NAME)
+        return from_json(row[0], NAME)
 
     def array(self, key: str, name: str, info: ArrayInfo) -> Array:
         """An array of a document; raises UserError."""
