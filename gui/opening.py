@@ -97,9 +97,9 @@ class Opening(QObject):
     def open_expected(self, expected: Expected) -> None:
         """Start to read a series that is only listed so far."""
         if not expected.coming:
-            key = expected.entry.key
+            key, attempt = (expected.entry.key,), Attempt(expected.root)
             self._studies.expect([replace(expected, coming=True)])
-            self._read(Request(Attempt(expected.root), shown=True, only=(key,), listed=(key,)))
+            self._read(Request(attempt, True, only=key, among=expected.among, listed=key))
 
     def ask_files(self) -> None:
         """Let the user choose files."""
@@ -147,7 +147,8 @@ class Opening(QObject):
         coming = {entry.key: entry.key not in listed.later for entry in listed.entries}
         request.listed = tuple(key for key, comes in coming.items() if comes)
         self._studies.expect(
-            Expected(entry, request.path, coming[entry.key]) for entry in listed.entries
+            Expected(entry, request.path, coming[entry.key], request.among)
+            for entry in listed.entries
         )
 
     def _add(self, request: Request, arrived: Arrived) -> None:

@@ -40,6 +40,7 @@ class Expected:
     entry: Entry
     root: Path  # what was opened
     coming: bool  # whether it is being read; else it waits for the user to ask
+    among: tuple[Path, ...] = ()  # files of the root that were looked into; (): all
 
 
 class Studies:

@@ -15,6 +15,7 @@ class Priority(IntEnum):
 
     CLICK = 0
     VOLUME = 1
+    BACKGROUND = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def stream_job(
 ) -> tuple[str, ...]:
     """Hand over what `inference.arrivals` names, as it comes; the notes about the whole path."""
     context.progress(0, 0, "Reading")
-    at_once = math.inf if only or among else AT_ONCE
+    at_once = math.inf if only else AT_ONCE
     listening = Listener(
         context.partial, context.progress, looks=True, barred=barred, only=only,
         among=tuple(map(Path, among)), at_once=at_once,
