@@ -11,7 +11,7 @@ import subprocess
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -124,6 +124,30 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         while piece := source.recv(1 << 16):
             target.sendall(piece)
         target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def failing(port: int, after: int, *, silently: bool) -> Iterator[int]:
+    """In front of a port of this computer: stops after so many bytes of its answers; its port."""
+
+    class Front(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as inside:
+                Thread(target=_pump, args=(self.request, inside), daemon=True).start()
+                left = after
+                while left > 0 and (piece := inside.recv(min(left, 1 << 14))):
+                    self.request.sendall(piece)
+                    left -= len(piece)
+                if silently:
+                    ended.wait(START)
+
+    ended = Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Front) as front:
+        front.daemon_threads = True
+        Thread(target=front.serve_forever, daemon=True).start()
+        yield front.server_address[1]
+        ended.set()
+        front.shutdown()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pydicom.uid import (
     JPEGLSNearLossless,
     RLELossless,
 )
-from pynetdicom import AE, build_context
+from pynetdicom import AE, build_context, evt
 
 from inference.errors import UserError
 from plugins.dicom.network.reach import address, patience, require, tls, why_not
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pynetdicom.association import Association
+    from pynetdicom.events import Event
     from pynetdicom.presentation import PresentationContext
 
     from inference.servers import Server
@@ -104,10 +105,20 @@ class Line:
         try:
             return entity.associate(
                 host, port, list(contexts), ae_title=server.ae_title.strip(), ext_neg=list(roles),
-                tls_args=secure, evt_handlers=list(handlers),
+                tls_args=secure, evt_handlers=[impatient(server), *handlers],
             )  # fmt: skip
         except OSError as error:  # of the host's name; what else fails shows in the association
             raise why_not(server) from error
+
+
+def impatient(server: Server) -> Any:
+    """A handler that bounds the wait in the middle of a message too, as the library does not."""
+
+    def bound(event: Event) -> None:
+        line: Any = event.assoc.dul.socket
+        line.socket.settimeout(server.seconds)
+
+    return evt.EVT_CONN_OPEN, bound
 
 
 def accepts(association: Association, model: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 
 from inference.errors import UserError
+from plugins.dicom.network.association import impatient
 from plugins.dicom.network.inbox import Stranger
 from plugins.dicom.network.reach import address
 
@@ -49,7 +50,7 @@ def listening(server: Server, inbox: Inbox) -> Iterator[None]:
             (_our_side(server), server.receive_port),
             block=False,
             ssl_context=_secure(server),
-            evt_handlers=[(evt.EVT_C_STORE, keep, [inbox])],
+            evt_handlers=[impatient(server), (evt.EVT_C_STORE, keep, [inbox])],
         )
     except OSError as error:
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from email.message import Message
 from io import BytesIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,8 @@ STUDY_FIELDS = (
     "NumberOfStudyRelatedInstances",
 )  # fmt: skip
 SERIES_FIELDS = ("SeriesDescription", "BodyPartExamined", "NumberOfSeriesRelatedInstances")
+PIECE = 1 << 16  # bytes: what came before a server stopped is lost only from the last piece
+WHOLE = 1 << 40  # bytes: not every server takes a file that is sent in pieces
 T = TypeVar("T")
 
 for name in ("dicomweb_client", "urllib3", "requests"):
@@ -62,10 +65,8 @@ class WebArchive:
             self._session.cert = (server.certificate, server.key) if server.certificate else None
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter(server.ca_file))
-        self._client = DICOMwebClient(
-            server.url.rstrip("/"), self._session, timeout=(patience(server), server.seconds)
-        )
-        self._client.set_http_retry_params(retry=False)
+        self._client = self._make_client(WHOLE)
+        self._stream = self._make_client(PIECE)
 
     def check(self) -> None:
         """QIDO for one study."""
@@ -110,7 +111,7 @@ class WebArchive:
             entries = list(group)
             lacking = [entry for entry in entries if entry in missing]
             if len(lacking) == len(entries) > 1:
-                self._keep(lambda: self._client.iter_series(study, series, AS_STORED), inbox)  # noqa: B023
+                self._keep(lambda: self._stream.iter_series(study, series, AS_STORED), inbox)  # noqa: B023
             else:
                 for entry in lacking:
                     self._keep(lambda: self._one(entry), inbox)  # noqa: B023
@@ -128,6 +129,18 @@ class WebArchive:
         """Give up what another thread asks; returns at once."""
         self._broken_off = True
         self._session.close()
+
+    def _make_client(self, chunk_size: int) -> DICOMwebClient:
+        server = self._server
+        made = DICOMwebClient(
+            server.url.rstrip("/"),
+            self._session,
+            callback=_notice_end,
+            chunk_size=chunk_size,
+            timeout=(patience(server), server.seconds),
+        )
+        made.set_http_retry_params(retry=False)
+        return made
 
     def _one(self, entry: Instance) -> Iterator[Dataset]:
         yield self._client.retrieve_instance(
@@ -202,6 +215,30 @@ class _Adapter(HTTPAdapter):
         """An asterisk may stand as it is, and some servers know it only so."""
         request.url = request.url.replace("%2A", "*")
         return super().send(request, *arguments, **options)
+
+
+def _notice_end(response: Any, *_: Any, **__: Any) -> Any:
+    """Let a multipart answer without its last boundary fail: half a file would look like one.
+
+    Nothing else tells where a server neither states the length nor sends in chunks.
+    """
+    content_type = Message()
+    content_type["content-type"] = response.headers.get("content-type", "")
+    boundary = content_type.get_boundary()
+    if boundary is None:
+        return response
+    read, last = response.iter_content, f"--{boundary}--".encode()
+
+    def checked(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        end = b""
+        for piece in read(*arguments, **options):
+            end = (end + piece)[-len(last) - 8 :]
+            yield piece
+        if last not in end:
+            raise requests.exceptions.ChunkedEncodingError("the last boundary is missing")
+
+    response.iter_content = checked
+    return response
 
 
 def _encoded(dataset: Dataset) -> bytes:
