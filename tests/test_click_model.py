@@ -13,10 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from inference.box import Box
 from plugins.click_segmentation import teaching
 from plugins.click_segmentation.encoding import BESIDE, SIGMA, encode
+from plugins.click_segmentation.evaluate import outliner_of
 from plugins.click_segmentation.lessons import begin, loss_of, objective
 from plugins.click_segmentation.model import FAST, LARGE, ClickNet, build, likeness
 from plugins.click_segmentation.obedience import obeyed
-from plugins.click_segmentation.predict import KEPT, Encodings, Outliner
+from plugins.click_segmentation.predict import KEPT, Encodings, Outliner, misjudged
 from plugins.click_segmentation.prepare import Crop, crop_of, normalise
 from plugins.click_segmentation.prompts import Prompt
 from plugins.click_segmentation.zoom import fitted, looks, middle
@@ -249,6 +250,22 @@ def test_an_outline_keeps_to_the_prompts_whatever_the_network_says():
     assert more.mask[80, 20]
     assert not ((before > 0) & ~more.mask).any()
     assert 0 <= more.score <= 1
+
+
+@pytest.mark.parametrize("before", [np.ones((96, 128), np.uint8), disc(radius=39)])
+def test_a_click_deep_in_a_mistaken_mask_is_answered_without_that_mask(before):
+    mask, (worker, _) = disc(), outliner_of("fast", None, "cpu")
+    said = [click(40, 70), click(40, 95, False)]
+    found = worker.outline(picture(mask), said, before).mask
+    assert (found & (mask > 0)).sum() > 0.95 * (found | (mask > 0)).sum()
+
+
+def test_a_mask_is_mistaken_where_the_background_was_clicked_deep_in_it():
+    mask = np.ones((96, 128), bool)
+    assert misjudged(mask, [click(48, 64, False)])
+    assert not misjudged(mask, [click(3, 64, False)])
+    assert not misjudged(mask, [click(48, 64, False), click(48, 64)])
+    assert not misjudged(mask, [])
 
 
 def test_nothing_is_outlined_by_the_background_alone():

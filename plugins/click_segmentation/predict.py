@@ -12,9 +12,9 @@ import torch  # noqa: TID253  the worker's side
 from inference.box import Box
 from inference.device import mixed_precision
 from plugins.click_segmentation.encoding import encode
-from plugins.click_segmentation.obedience import obeyed
+from plugins.click_segmentation.obedience import obeyed, places
 from plugins.click_segmentation.prepare import crop_of, normalise
-from plugins.click_segmentation.zoom import SEEN, fill, fitted, looks
+from plugins.click_segmentation.zoom import SEEN, depth, fill, fitted, looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +42,10 @@ SHRUNK = 0.3
 
 AROUND = 2.0
 """That look is so much wider than what the correction changed."""
+
+DEEP = 0.3
+"""A click on the background that lies so deep in the mask, as a part of the mask's greatest depth,
+says that the mask is mostly wrong: it is then forgotten, not corrected."""
 
 
 @dataclass
@@ -137,6 +141,11 @@ class Outliner:
         spacing: Sequence[float],
         obey: Callable[[Image], NDArray[np.bool_]],
     ) -> Outline:
+        if misjudged(previous != 0, prompts):
+            anew = self._first(image, prompts, spacing)
+            mask = obey(anew.mask)
+            if mask.any():
+                return replace(anew, mask=mask)
         crop = fitted(previous, prompts, spacing, self.size)
         found = self.seen(image, crop, prompts, previous)
         mask = obey(found.mask)
@@ -194,6 +203,15 @@ class Outliner:
         kind = next(self.network.parameters()).dtype
         tensor = torch.from_numpy(maps)[None].to(self.device, kind)
         return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def misjudged(mask: NDArray[np.bool_], prompts: Sequence[Prompt]) -> bool:
+    """Whether the newest prompt is on the background and lies deep in the mask."""
+    if not prompts or prompts[-1].positive:
+        return False
+    deep = depth(mask)
+    said = places((mask.shape[0], mask.shape[1]), prompts[-1])
+    return bool(np.max(deep, where=said, initial=0) > DEEP * deep.max())
 
 
 def ready(network: ClickNet, device: str) -> ClickNet:
