@@ -8,7 +8,7 @@ import numpy as np
 
 from inference.arrivals import Glimpse, listener
 from inference.errors import UserError
-from plugins.dicom.header import has_image, number, pixel_spacing, window
+from plugins.dicom.header import has_image, modality, number, pixel_spacing, window
 from plugins.dicom.parse import read_header, read_whole
 from plugins.dicom.pixels import decode, shown
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FEWEST = 8  # files, below which all are there at once
 TRIES = 3
+SOFT_TISSUE = (40.0, 400.0)  # HU
 
 
 def glimpse(files: Sequence[Path]) -> Path | None:
@@ -48,6 +49,7 @@ def _picture(file: Path, header: Dataset) -> Array:
     if look.rgb:
         return np.asarray(values, np.uint8)
     low, high = np.percentile(values, (1, 99.5))
-    centre, width = window(header) or ((low + high) / 2, max(high - low, 1e-6))
-    light = (values.astype(np.float32) - (centre - width / 2)) / width
+    automatic = SOFT_TISSUE if modality(header) == "CT" else ((low + high) / 2, high - low)
+    centre, width = window(header) or automatic
+    light = (values.astype(np.float32) - (centre - width / 2)) / max(width, 1e-6)
     return np.asarray(np.clip(light, 0, 1) * 255, np.uint8)

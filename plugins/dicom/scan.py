@@ -45,6 +45,7 @@ def scan_job(context: Any, index: str, folder: str) -> Scanned:
     if not place.is_dir():
         raise UserError(f"{place.name} is not there: connect it, or take it off the list.")
     base.add_folder(place)
+    context.partial(Scanned(folder, 0))
     context.progress(0, 0, "Looking for files")
     known = base.known(place)
     found = dict(_files(context, place))

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QCoreApplication, QDate, Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QMessageBox, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QMessageBox,
+    QWidget,
+)
 
 from gui.background import Background
 from gui.parts import button, column, label
@@ -105,7 +112,7 @@ class ThisComputer(QWidget):
         self.words.setClearButtonEnabled(True)
         self.modality = _choice("Modality", [ANY])
         self.period = _choice("Date", list(PERIODS))
-        search = row(self.words, self.modality, self.period)
+        self.search = row(self.words, self.modality, self.period)
         self.tree = LibraryTree()
         self.hint = label(KEPT, "quiet", wrap=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -116,10 +123,16 @@ class ThisComputer(QWidget):
         self.again = button("Scan again", self.scan_again, tip="Look for new and deleted files")
         self.clear = button("Empty list…", self.ask_empty, tip="Forget all studies and folders")
         self.open_button = button("Open", self.open_chosen, "primary", "Open the current study")
-        foot = row(self.summary, self.add, self.again, self.clear, self.open_button)
-        for part in (search, self.hint, self.tree, self.running, foot):
+        for part in (self.search, self.hint, self.tree, self.running):
             inside.addWidget(part)
+        inside.setStretchFactor(self.hint, 1)
         inside.setStretchFactor(self.tree, 1)
+        foot = QHBoxLayout()
+        foot.setSpacing(GRID)
+        foot.addWidget(self.summary, 1)
+        for part in (self.add, self.again, self.clear, self.open_button):
+            foot.addWidget(part)
+        inside.addLayout(foot)
         self.setFocusProxy(self.words)
 
     def _connect(self) -> None:
@@ -145,7 +158,7 @@ class ThisComputer(QWidget):
             JOB,
             title="Looking for studies",
             priority=Priority.BACKGROUND,
-            partial=lambda _: self._search(),
+            partial=lambda _: self.refresh(),
             done=self._scanned,
             failed=self._failed,
             index=str(self.index.path),
@@ -186,9 +199,9 @@ class ThisComputer(QWidget):
     def _show_folders(self, folders: list[str]) -> None:
         self._folders = folders
         self.hint.setVisible(not folders)
-        self.tree.setVisible(bool(folders))
-        self.again.setEnabled(bool(folders))
-        self.clear.setEnabled(bool(folders))
+        for part in (self.search, self.tree, self.summary, self.again, self.clear,
+                     self.open_button):  # fmt: skip
+            part.setVisible(bool(folders))
         names = "" if self._context.settings.now.hide_patient_names else "\n".join(folders)
         self.summary.setToolTip(names)
 
