@@ -12,6 +12,7 @@ import numpy as np
 from inference import registry
 from inference.box import Box
 from inference.errors import UserError
+from inference.object_files import counts
 from inference.series import Series
 from inference.structures import Structure, voxels
 from inference.writing import Segment, to_itk
@@ -80,7 +81,7 @@ def read_job(context: JobContext, path: str, grid: Geometry, shape: tuple[int, .
     notes += (
         [f"Objects of {file.name} overlap: there, the smaller one is shown."] if overlap else []
     )
-    drawn = _counts(labels)
+    drawn = counts(labels)
     shown = [segment for segment in segments if drawn[segment.value]]
     if not shown:
         raise UserError(f"No object of {file.name} lies in this image: it belongs to another one.")
@@ -103,14 +104,6 @@ def _merged(placed: list[Placed], shape: tuple[int, ...]) -> tuple[Labels, bool]
         here = labels[placed[index].box.slices]
         np.copyto(here, placed[index].labels, where=placed[index].labels != 0)
     return labels, int(np.count_nonzero(labels)) < sum(sizes)
-
-
-def _counts(labels: Labels) -> NDArray[np.intp]:
-    """Voxels of each label; a slice at a time, as counting takes eight bytes a voxel."""
-    counts = np.zeros(256, np.intp)
-    for part in labels:
-        counts += np.bincount(part.reshape(-1), minlength=256)
-    return counts
 
 
 def _filled(structure: Structure, path: Path, grid: Geometry, shape: tuple[int, ...]) -> Layer:
@@ -237,7 +230,7 @@ def _numbered(path: Path, layer: Layer, taken: int) -> tuple[Labels, list[Segmen
 def _used(whole: Array) -> list[int]:
     """The values in it but 0, sorted."""
     if whole.dtype == np.uint8:
-        return [int(value) for value in np.flatnonzero(_counts(whole)) if value]
+        return [int(value) for value in np.flatnonzero(counts(whole)) if value]
     return [int(value) for value in np.unique(whole) if value]
 
 

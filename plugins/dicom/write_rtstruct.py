@@ -53,8 +53,7 @@ SHORT = 16  # characters of a label
 def write_rtstruct(objects: Objects, stem: Path) -> list[Path]:
     """A structure for each object that has voxels; raises UserError."""
     path = stem.with_name(f"{stem.name}_rtstruct.dcm")
-    drawn = np.bincount(objects.labels.reshape(-1), minlength=256)
-    segments = [segment for segment in objects.segments if drawn[segment.value]]
+    segments = objects.drawn
     if not segments:
         raise UserError("No object has voxels yet, so there are no contours to save.")
     with warnings.catch_warnings():
@@ -148,15 +147,14 @@ def _contours(place: int, segment: Segment, objects: Objects, pictures: Sequence
 
 
 def _on_slices(value: int, objects: Objects, pictures: Sequence[Shown]) -> Iterator[Dataset]:
-    labels = objects.labels
     across = np.linalg.inv(objects.series.geometry.affine)[0, :3]  # slices a mm
     slab = 1 / float(np.linalg.norm(across))
-    for picture in pictures:
-        inside = labels[picture.index] == value
-        box = Box.of(inside)
-        if box is not None:
-            for ring in polygons(inside[box.slices]):
-                yield _contour(_placed(ring + box.start, picture), picture, slab)
+    box = Box.of(objects.labels == value)
+    for picture in pictures if box else ():
+        if box is not None and box.start[0] <= picture.index < box.stop[0]:
+            inside = objects.labels[picture.index][box.slices[1:]] == value
+            for ring in polygons(inside):
+                yield _contour(_placed(ring + box.start[1:], picture), picture, slab)
 
 
 def _placed(ring: NDArray[np.float64], picture: Shown) -> NDArray[np.float64]:
@@ -175,9 +173,10 @@ def _contour(points: NDArray[np.float64], picture: Shown, slab: float) -> Datase
     item.ContourImageSequence = [image]
     item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
     item.ContourSlabThickness = f"{slab:.6g}"
-    text = "\\".join(f"{value:.4f}" for value in points.ravel().tolist()).encode("ascii")
+    text = "\\".join(map("{:.4f}".format, points.ravel().tolist())).encode("ascii")
     text += b" " * (len(text) % 2)
     item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, True, True)
+    item.set_original_encoding(True, True, "iso8859")  # so that these bytes are written as they are
     return item
 
 

@@ -47,8 +47,7 @@ def write_labelmap(objects: Objects, stem: Path) -> list[Path]:
 def _write(objects: Objects, path: Path, kind: str) -> Path:
     """Raises UserError, such as where the slices of the series are gone."""
     series = objects.series
-    drawn = np.bincount(objects.labels.reshape(-1), minlength=256)
-    segments = [segment for segment in objects.segments if drawn[segment.value]]
+    segments = objects.drawn
     if not segments:
         raise UserError("No object has voxels yet, so there is no segmentation to save.")
     with warnings.catch_warnings():
