@@ -10,6 +10,7 @@ from gui.actions import (
     can_redo,
     can_undo,
     has_ai,
+    has_dicom,
     has_document,
     has_grey,
     has_result,
@@ -57,6 +58,9 @@ FILE = (
     Action("export", "Export results…", "File", "export.ask", "Ctrl+E", "mdi6.export-variant",
            has_result, toolbar="Export", group=2,
            tip="Save masks, measurements and tables to a folder"),
+    Action("deidentify", "Export de-identified copies…", "File", "dialogs.deidentify", "",
+           "mdi6.incognito", has_dicom, group=2,
+           tip="Write DICOM files without what tells the patient, after a preview"),
     Action("picture", "Save picture of the view…", "File", "export.ask_picture", "Ctrl+Shift+S",
            "mdi6.camera-outline", has_document, group=2),
     Action("save_run", "Save run…", "File", "run_export.ask", "Ctrl+Shift+E",
@@ -143,6 +147,8 @@ SLICES = (
 HELP = (
     Action("keys", "Keys and mouse", "Help", "dialogs.keys", "F1 | ?", "mdi6.keyboard-outline"),
     Action("notices", "Notices…", "Help", "notices.show_all", "", "mdi6.message-text-outline"),
+    Action("audit", "Audit trail…", "Help", "dialogs.audit", "", "mdi6.clipboard-clock-outline",
+           tip="Who opened, ran and exported what, and when"),
     Action("logs", "Open the folder of logs", "Help", "dialogs.logs", "", "mdi6.text-box-outline"),
     Action("about", "About Limn", "Help", "dialogs.about", "", "mdi6.information-outline"),
 )

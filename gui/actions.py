@@ -78,6 +78,12 @@ def has_ai(window: LimnWindow) -> bool:
     return document is not None and document.ai_labels is not None
 
 
+def has_dicom(window: LimnWindow) -> bool:
+    """What is shown came from DICOM files."""
+    document = window.studies.selected
+    return document is not None and bool(document.series.identity.series_uid)
+
+
 def has_result(window: LimnWindow) -> bool:
     """There is something to export."""
     document = window.studies.selected

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gui.document import Document
     from gui.window import LimnWindow
 
+DEIDENTIFY = "limn-dicom.deidentify_dialog"
+
 
 class Dialogs:
     """Opens them over the window."""
@@ -42,6 +44,28 @@ class Dialogs:
         from inference import logs
 
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(logs.folder())))
+
+    def deidentify(self) -> None:
+        """Let the user write de-identified copies of the shown study."""
+        from inference.registry import command
+
+        window, shown = self._window, self._window.studies.selected
+        if shown is None:
+            return
+        study = shown.series.identity.study_uid
+        others = [document for document in window.studies.open if document is not shown]
+        same = [document for document in others
+                if document.series.identity.series_uid
+                and document.series.identity.study_uid == study]  # fmt: skip
+        dialog = command(DEIDENTIFY)
+        dialog([shown, *same], window.reader, window.settings, window.notices,
+               window.audit.notebook, window).open()  # fmt: skip
+
+    def audit(self) -> None:
+        """Show the audit trail."""
+        from gui.audit_dialog import AuditDialog
+
+        AuditDialog(self._window.notices, self._window).open()
 
     def about(self) -> None:
         """What this is."""

@@ -159,6 +159,8 @@ class Export(QObject):
             done = self._views.grab().save(str(path))
             sentence = f"Saved {path.name}." if done else f"{path} could not be written."
             self._notices.tell(sentence, level="info" if done else "error")
+            if done and self._studies.selected is not None:
+                self.saved.emit(self._studies.selected, [path])
 
     def _saved(self, document: Document, paths: list[Path]) -> None:
         count, folder = len(paths), paths[0].parent

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from gui.background import Background
@@ -36,6 +36,8 @@ WRITE_DICOM = "limn-dicom.write_run"
 
 class RunExport(QObject):
     """Asks where to and saves in the background."""
+
+    saved = Signal(object, list)  # Document, paths
 
     def __init__(
         self,
@@ -78,10 +80,12 @@ class RunExport(QObject):
                 write_run(document.series, path)
 
         self._notices.tell(f"Saving {path.name}…")
-        self._background.run(work, lambda _: self._saved(path), partial(self._failed, path))
+        saved, failed = partial(self._saved, document, path), partial(self._failed, path)
+        self._background.run(work, lambda _: saved(), failed)
 
-    def _saved(self, path: Path) -> None:
+    def _saved(self, document: Document, path: Path) -> None:
         self._notices.tell(f"Saved {path.name} to {path.parent}.")
+        self.saved.emit(document, [path])
 
     def _failed(self, path: Path, error: Exception) -> None:
         self._notices.failed(error, f"{path.name} could not be saved.")

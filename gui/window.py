@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 
 from gui import layout, registry, theme
 from gui.action_table import ACTIONS
+from gui.audit_trail import AuditTrail
 from gui.browser import Browser, BrowserContext
 from gui.canvas import isolate_napari, preload_napari, settle_memory
 from gui.cine import Cine
@@ -86,6 +87,7 @@ class LimnWindow(QMainWindow):
             self, self.studies, self.views, self.settings, self.notices, self.reader
         )
         self.run_export = RunExport(self, self.studies, self.views, self.settings, self.notices)
+        self.audit = AuditTrail(self, self.studies, self.settings, self.notices)
         self._build()
         self.projects = Projects(self, Workspace(self.studies, self.views, self.task_panel))
         self._connect()
@@ -167,6 +169,8 @@ class LimnWindow(QMainWindow):
         self.projects.changed.connect(self._show_title)
         self.projects.recovering.changed.connect(self._refresh)
         self.job_bar.follow(self.reader)
+        self.export.saved.connect(self.audit.exported)
+        self.run_export.saved.connect(self.audit.exported)
         for signal in (self.views.mode_changed, self.views.tool_changed, self.views.shown,
                        self.views.layout_changed, self.cine.changed):  # fmt: skip
             signal.connect(self._refresh)
@@ -203,6 +207,7 @@ class LimnWindow(QMainWindow):
     def _finish_start(self) -> None:
         jobs = Jobs(self)
         self.job_bar.follow(jobs)
+        self.audit.follow(jobs)
         jobs.state_changed.connect(self._show_worker)
         self._show_worker(jobs.state)
         self.session = Session(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
 from inference.version import VERSION
 from plugins.dicom import profile
@@ -111,6 +111,9 @@ def deidentify(dataset: Dataset, rules: Rules, *, masked: bool = False) -> None:
     meta.MediaStorageSOPClassUID = UID(sop_class)
     meta.MediaStorageSOPInstanceUID = UID(text(dataset, "SOPInstanceUID"))
     meta.TransferSyntaxUID = syntax
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationVersionName = f"LIMN {VERSION}"
     dataset.file_meta = meta
     dataset.preamble = b"\0" * 128
 

@@ -84,7 +84,7 @@ def _what(before: str | None, after: str | None) -> What:
 
 
 def _values(dataset: Dataset, within: Key = ()) -> Iterator[tuple[Key, str]]:
-    for tag in sorted(dataset.keys()):
+    for tag in sorted(tag for tag in dataset.keys() if tag.element):  # lengths of groups aside
         try:
             element = dataset[tag]
             name = "Private" if tag.is_private else element.name

@@ -1,0 +1,132 @@
+"""The table of what de-identification changes in a file, with a search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+)
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QLineEdit, QTableView, QWidget
+
+from gui.parts import column, label
+from gui.sections import row
+from gui.theme import GRID
+
+if TYPE_CHECKING:
+    from plugins.dicom.deidentify_preview import Change
+
+COLUMNS = ("Tag", "", "Name", "Before", "After")
+WIDTHS = (90, 70, 240, 190)
+WHAT = 1  # the column that says what becomes of an element
+HIDDEN = "•••"
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+Index = QModelIndex | QPersistentModelIndex
+
+
+class ChangesPage(QWidget):
+    """Before and after of every element; what stays is shown on request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        page = column(self, (GRID, GRID, GRID, GRID), GRID)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search: a tag, a name, a value…")
+        self.search.setAccessibleName("Search")
+        self.search.setClearButtonEnabled(True)
+        self.kept = QCheckBox("Also what stays")
+        page.addWidget(row(self.search, self.kept))
+        self._shown = Shown(self)
+        self.search.textChanged.connect(self._filter)
+        self.kept.toggled.connect(self._filter)
+        self.rows = QTableView()
+        self.rows.setModel(self._shown)
+        self.rows.setAccessibleName("What changes")
+        self.rows.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.rows.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.rows.setShowGrid(False)
+        self.rows.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.rows.setWordWrap(False)
+        self.rows.horizontalHeader().setDefaultAlignment(LEFT)
+        self.rows.verticalHeader().hide()
+        self.rows.verticalHeader().setDefaultSectionSize(3 * GRID)
+        page.addWidget(self.rows, 1)
+        self.counted = label("", "quiet")
+        page.addWidget(self.counted)
+
+    def show_changes(self, changes: tuple[Change, ...], hidden: bool) -> None:
+        """Show those of another file; `hidden`: not what tells the patient."""
+        self._shown.setSourceModel(ChangeTable(changes, hidden))
+        for number, width in enumerate(WIDTHS):
+            self.rows.setColumnWidth(number, width)
+        header = self.rows.horizontalHeader()
+        header.setSectionResizeMode(len(WIDTHS), QHeaderView.ResizeMode.Stretch)
+        total = sum(change.what != "kept" for change in changes)
+        self.counted.setText(f"{total} of {len(changes)} elements change in the first file.")
+        self._filter()
+
+    def _filter(self) -> None:
+        self._shown.choose(self.search.text(), self.kept.isChecked())
+
+
+class Shown(QSortFilterProxyModel):
+    """The rows that hold a text."""
+
+    _text, _kept = "", False
+
+    def choose(self, text: str, kept: bool) -> None:
+        """Show these rows from now on."""
+        self.beginResetModel()
+        self._text, self._kept = text.casefold(), kept
+        self.endResetModel()
+
+    def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
+        """Whether it changes, or is wanted too, and holds the text."""
+        table = self.sourceModel()
+        if not isinstance(table, ChangeTable):
+            return False
+        cells = table.cells[source_row]
+        wanted = self._kept or cells[WHAT] != "kept"
+        return wanted and self._text in "\n".join(cells).casefold()
+
+
+class ChangeTable(QAbstractTableModel):
+    """Changes as rows."""
+
+    def __init__(self, changes: tuple[Change, ...], hidden: bool) -> None:
+        super().__init__()
+        self.cells = [_cells(change, hidden) for change in changes]
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        """One an element."""
+        return len(self.cells)
+
+    def columnCount(self, parent: Index | None = None) -> int:
+        """What is told of each."""
+        return len(COLUMNS)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """A text, whole in the tool tip."""
+        cells = self.cells[index.row()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return cells[index.column()]
+        quiet = role == Qt.ItemDataRole.ForegroundRole and cells[WHAT] == "kept"
+        return QColor("gray") if quiet else None
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """The captions."""
+        shown = role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal
+        return COLUMNS[section] if shown else None
+
+
+def _cells(change: Change, hidden: bool) -> tuple[str, ...]:
+    secret = hidden and change.before and change.what != "kept"
+    before = HIDDEN if secret else change.before
+    return change.tag, change.what, change.name, before, change.after

@@ -1,0 +1,316 @@
+"""The dialog that writes de-identified copies: what stays, what changes, what is blacked out."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.background import Background
+from gui.parts import Scrolled, button, column, label
+from gui.sections import heading, quiet, row
+from gui.studies import series_facts, series_title, without_path
+from gui.theme import GRID
+from inference.errors import UserError
+from plugins.dicom.deidentify_command import note
+from plugins.dicom.deidentify_files import WRITE, Copying, Order
+from plugins.dicom.deidentify_preview import PREVIEW, Preview
+from plugins.dicom.profile import OPTIONS
+from plugins.dicom.widget_changes import ChangesPage
+from plugins.dicom.widget_mask import MaskPage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gui.document import Document
+    from gui.jobs import Jobs
+    from gui.notices import Notices
+    from gui.settings import SettingsFile
+    from inference.audit import Notebook
+    from inference.client import Job
+
+LEFT = 360  # px
+NO_PROMISE = (
+    "Faces in head scans, and text that a person typed in words not known from the file, are not "
+    "found. Look at the copies before you pass them on."
+)
+
+
+class DeidentifyDialog(QDialog):
+    """Of the open DICOM series of one study; another process reads and writes."""
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        reader: Jobs,
+        settings: SettingsFile,
+        notices: Notices,
+        notebook: Notebook,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("De-identified copies")
+        self.resize(1160, 760)
+        self._documents, self._reader = tuple(documents), reader
+        self._settings, self._notices, self._notebook = settings, notices, notebook
+        self._background = Background(notices)  # what it writes down outlives the dialog
+        self._fears: dict[Document, str] = {}
+        self._job: Job | None = None
+        self._asked: list[Job] = []
+        self._build()
+        for document in self._documents:
+            self._look(document)
+        self.series.setCurrentRow(0)
+
+    # --- parts -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        page = column(self, (2 * GRID, GRID, 2 * GRID, 2 * GRID), GRID)
+        middle = QHBoxLayout()
+        middle.setSpacing(2 * GRID)
+        middle.addWidget(self._choices())
+        self.changes, self.masks = ChangesPage(), MaskPage()
+        self.masks.changed.connect(self._refresh)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
+        self.tabs.addTab(self.changes, "What changes")
+        self.tabs.addTab(self.masks, "Picture")
+        middle.addWidget(self.tabs, 1)
+        page.addLayout(middle, 1)
+        self.outcome = QPlainTextEdit(readOnly=True)
+        self.outcome.setAccessibleName("What was left out")
+        self.outcome.setFixedHeight(10 * GRID)
+        self.outcome.hide()
+        page.addWidget(self.outcome)
+        page.addLayout(self._bottom())
+        for part in self.findChildren(QPushButton):
+            part.setAutoDefault(False)  # Return in a field presses none of them
+
+    def _choices(self) -> QWidget:
+        holder = QWidget()
+        lines = column(holder, (0, 0, GRID, 0), GRID // 2)
+        lines.addWidget(heading("Series"))
+        self.series = QListWidget()
+        self.series.setAccessibleName("Series")
+        self.series.setMaximumHeight(18 * GRID)
+        hidden = self._settings.now.hide_patient_names
+        for document in self._documents:
+            files, title = len(document.series.paths), series_title(document.series, hidden)
+            plural = "s" if files != 1 else ""
+            facts = f"{series_facts(document.series)} · {files} file{plural}"
+            item = QListWidgetItem(f"{title}\n{facts}")
+            item.setCheckState(Qt.CheckState.Checked)
+            self.series.addItem(item)
+        self.series.currentRowChanged.connect(self._show)
+        self.series.itemChanged.connect(self._refresh)
+        lines.addWidget(self.series)
+        self._add_options(lines)
+        self._add_looked(lines)
+        self._add_folder(lines)
+        lines.addWidget(quiet(NO_PROMISE))
+        lines.addStretch()
+        scrolled = Scrolled(holder)
+        scrolled.setFixedWidth(LEFT)
+        return scrolled
+
+    def _add_options(self, lines: QVBoxLayout) -> None:
+        lines.addWidget(heading("Keep"))
+        self.options: dict[str, QCheckBox] = {}
+        for option in OPTIONS:
+            box = self.options[option.name] = QCheckBox(option.title)
+            box.setToolTip(f"{option.help}\n\nPS3.15: {option.meaning}")
+            box.setAccessibleDescription(option.help)
+            box.toggled.connect(self._preview)
+            lines.addWidget(box)
+        lines.addWidget(
+            quiet("Nothing ticked: the basic profile of DICOM PS3.15, as strict as it is.")
+        )
+
+    def _add_looked(self, lines: QVBoxLayout) -> None:
+        self.fear = label("", "warning", wrap=True)
+        self.looked = QCheckBox("I looked: no picture shows who it is")
+        self.looked.toggled.connect(self._refresh)
+        lines.addSpacing(GRID)
+        lines.addWidget(self.fear)
+        lines.addWidget(self.looked)
+
+    def _add_folder(self, lines: QVBoxLayout) -> None:
+        lines.addWidget(heading("Folder"))
+        start = self._settings.now.export_folder or Path.home()
+        self.folder = QLineEdit(str(start / "deidentified"))
+        self.folder.setAccessibleName("Folder")
+        self.folder.textChanged.connect(self._refresh)
+        lines.addWidget(row(self.folder, button("Choose…", self._choose, "small")))
+
+    def _bottom(self) -> QHBoxLayout:
+        line = QHBoxLayout()
+        self.state = label("", wrap=True)
+        self.bar = QProgressBar(textVisible=False)
+        self.bar.setAccessibleName("Progress")
+        self.bar.setFixedSize(160, GRID)
+        self.bar.hide()
+        self.write_button = button("Write copies", self.write, "primary")
+        self.leave = button("Close", self.reject)
+        line.addWidget(self.state, 1)
+        for part in (self.bar, self.leave, self.write_button):
+            line.addWidget(part)
+        return line
+
+    # --- what is shown -----------------------------------------------------------------------
+
+    @property
+    def _hidden(self) -> bool:
+        return self._settings.now.hide_patient_names
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The options that are ticked."""
+        return frozenset(name for name, box in self.options.items() if box.isChecked())
+
+    @property
+    def included(self) -> list[Document]:
+        """The series that are ticked."""
+        rows = enumerate(self._documents)
+        checked = Qt.CheckState.Checked
+        return [d for number, d in rows if self.series.item(number).checkState() == checked]
+
+    def _look(self, document: Document) -> None:
+        """Learn from the first file whether text is to be feared in the pictures."""
+        self._ask(document, lambda found: self._feared(document, found))
+
+    def _feared(self, document: Document, found: Preview) -> None:
+        self._fears[document] = found.burned_in
+        self._refresh()
+
+    def _show(self, number: int) -> None:
+        self.masks.show_series(self._documents[number].series)
+        self._preview()
+
+    def _preview(self) -> None:
+        document = self._documents[max(0, self.series.currentRow())]
+        shown = partial(self._previewed, self._hidden)
+        self._ask(document, shown, replaces=f"preview {id(self)}")
+
+    def _previewed(self, hidden: bool, found: Preview) -> None:
+        self.changes.show_changes(found.changes, hidden)
+
+    def _ask(self, document: Document, done: Any, replaces: str | None = None) -> None:
+        uid = document.series.identity.series_uid
+        job = self._reader.submit(
+            PREVIEW, done=done, failed=self._unseen, replaces=replaces,
+            title="Looking at a header", file=str(document.series.path), chosen=self.chosen,
+            masked=uid in self.masks.masks,
+        )  # fmt: skip
+        self._asked.append(job)
+
+    def _unseen(self, error: BaseException) -> None:
+        path = self._documents[max(0, self.series.currentRow())].series.path
+        text = str(error) if isinstance(error, UserError) else "A header could not be read."
+        self.state.setText(without_path(text, path, self._hidden))
+
+    def _refresh(self) -> None:
+        masked = self.masks.masks
+        risky = [
+            document for document in self.included
+            if self._fears.get(document) and document.series.identity.series_uid not in masked
+        ]  # fmt: skip
+        self.fear.setVisible(bool(risky))
+        self.looked.setVisible(bool(risky))
+        if risky:
+            title = series_title(risky[0].series, self._hidden)
+            self.fear.setText(f"{title} {self._fears[risky[0]]}. Look under Picture.")
+        ready = bool(self.included and self.folder.text().strip()) and self._job is None
+        self.write_button.setEnabled(ready and (self.looked.isChecked() or not risky))
+
+    def _choose(self) -> None:
+        found = QFileDialog.getExistingDirectory(self, "Write copies to", self.folder.text())
+        if found:
+            self.folder.setText(found)
+
+    # --- the work ----------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write a copy of every file of the ticked series."""
+        paths = dict.fromkeys(str(p) for document in self.included for p in document.series.paths)
+        masks = {uid: tuple(masks) for uid, masks in self.masks.masks.items()}
+        out = str(Path(self.folder.text().strip()).expanduser().absolute())
+        order = Order(tuple(paths), out, self.chosen, masks, self.looked.isChecked())
+        self.outcome.hide()
+        self.bar.show()
+        self.bar.setMaximum(len(paths))
+        self._submit(Copying(order))
+
+    def _submit(self, copying: Copying) -> None:
+        self._job = self._reader.submit(
+            WRITE, done=lambda _: self._written(copying), failed=partial(self._failed, copying),
+            partial=partial(self._heard, copying), title="Writing de-identified copies",
+            order=copying.rest,
+        )  # fmt: skip
+        self.leave.setText("Cancel")
+        self.state.setText("Writing…")
+        self._refresh()
+        self._copying = copying
+
+    def _heard(self, copying: Copying, part: Any) -> None:
+        copying.heard(part)
+        self.bar.setValue(len(copying.copied))
+
+    def _failed(self, copying: Copying, error: BaseException) -> None:
+        if copying.again(error):
+            self._submit(copying)
+            return
+        if len(copying.copied) < len(copying.order.files):
+            self._notices.failed(error, "The copies could not be written.")
+        self._written(copying)
+
+    def _written(self, copying: Copying) -> None:
+        """Tell what was done, also if it was stopped on the way."""
+        self._job = None
+        self.leave.setText("Close")
+        self.bar.hide()
+        written, total = len(copying.written), len(copying.order.files)
+        self.state.setText(f"{written} of {total} files were written to {copying.order.out}.")
+        lines = [*copying.problems, *copying.warnings]
+        if self._hidden:
+            lines = [_nameless(line, copying) for line in lines]
+        self.outcome.setPlainText("\n".join(lines))
+        self.outcome.setVisible(bool(lines))
+        self._background.run(partial(note, copying, self._notebook, self._hidden), lambda _: None)
+        self._refresh()
+
+    def reject(self) -> None:
+        """Stop the work if it goes on, else close."""
+        if self._job is None:
+            for job in self._asked:
+                job.cancel()  # so that no answer comes to a dialog that is gone
+            super().reject()
+        else:
+            self._job.cancel()
+            self._written(self._copying)
+
+
+def _nameless(line: str, copying: Copying) -> str:
+    """A sentence without the name of the file that it is about."""
+    for number, file in enumerate(copying.order.files, 1):
+        if line.startswith(Path(file).name):
+            return line.replace(Path(file).name, f"File {number}")
+    return line
