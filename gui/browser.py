@@ -15,10 +15,11 @@ from gui.theme import THEMES, Theme, icon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from qtpy.QtCore import SignalInstance
     from qtpy.QtGui import QShowEvent
 
-    from gui.export import Export
     from gui.jobs import Jobs
     from gui.notices import Notices
     from gui.opening import Opening
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 
 HEIGHT = 360  # px, when it is shown first
 Area = Qt.DockWidgetArea
+
+
+class SavedFiles:
+    """What the user saved last, which may be wanted elsewhere."""
+
+    def __init__(self, *signals: SignalInstance) -> None:
+        self.paths: list[Path] = []
+        for signal in signals:
+            signal.connect(self._remember)
+
+    def _remember(self, _: object, paths: list[Path]) -> None:
+        self.paths = paths
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class BrowserContext:
     studies: Studies
     settings: SettingsFile
     notices: Notices
-    export: Export
+    saved: SavedFiles
     follow_jobs: Callable[[Jobs], None]
 
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 from gui import layout, registry, theme
 from gui.action_table import ACTIONS
 from gui.audit_trail import AuditTrail
-from gui.browser import Browser, BrowserContext
+from gui.browser import Browser, BrowserContext, SavedFiles
 from gui.canvas import isolate_napari, preload_napari, settle_memory
 from gui.cine import Cine
 from gui.cine_actions import CINE_SWITCHES
@@ -80,7 +80,7 @@ class LimnWindow(QMainWindow):
         self.correction = Correction(self.views, self.notices)
         self.dialogs = Dialogs(self)
         self.job_bar = JobBar()
-        self.reader = Jobs(self, name="reader", preload=())
+        self.reader = Jobs(self, name="reader", preload=("inference.warm",))
         self.opening = Opening(self, self.reader, self.studies, self.settings, self.notices)
         self.masks = MaskOpening(self, self.reader, self.studies, self.settings, self.notices)
         self.export = Export(
@@ -151,8 +151,8 @@ class LimnWindow(QMainWindow):
 
     def _browser_context(self) -> BrowserContext:
         return BrowserContext(
-            self.reader, self.opening, self.studies, self.settings, self.notices, self.export,
-            self.job_bar.follow,
+            self.reader, self.opening, self.studies, self.settings, self.notices,
+            SavedFiles(self.export.saved, self.run_export.saved), self.job_bar.follow,
         )  # fmt: skip
 
     def _connect(self) -> None:
@@ -211,14 +211,15 @@ class LimnWindow(QMainWindow):
         jobs.state_changed.connect(self._show_worker)
         self._show_worker(jobs.state)
         self.session = Session(
-            self.studies, jobs, self.settings, self.notices, self.views, self.export.ask
-        )
+            self.studies, jobs, self.settings, self.notices, self.views, self.export.ask,
+            correct=self.correction.use,
+        )  # fmt: skip
         self.task_panel.start(self.session)
         self.is_ready = True
         self._selected(self.studies.selected)
         self.ready.emit()
-        self._prepare(self.views.prepare())
         self.projects.start()
+        self._prepare(self.views.prepare())
 
     def _prepare(self, steps: Iterator[None]) -> None:
         """Take one step whenever there is nothing else to do."""
@@ -236,7 +237,6 @@ class LimnWindow(QMainWindow):
             self.views.show_document(document)
         self._refresh()
 
-    def _added(self, document: Document) -> None:
     def _show_page(self, document: Document | None) -> None:
         page = START if document is None else IMAGES if self.is_ready else WAITING
         self._pages.setCurrentIndex(page)
@@ -246,6 +246,7 @@ class LimnWindow(QMainWindow):
         self.preview.show_glimpse(glimpse)
         self._pages.setCurrentIndex(PREVIEW)
 
+    def _added(self, document: Document) -> None:
         document.history_changed.connect(self._refresh)
         document.objects_changed.connect(self._refresh)
         document.ai_changed.connect(self._refresh)
@@ -262,12 +263,12 @@ class LimnWindow(QMainWindow):
         self.commands.actions["undo"].setText(f"Undo {undo}".strip())
         self.commands.actions["redo"].setText(f"Redo {redo}".strip())
 
-    def _show_worker(self, state: str) -> None:
     def _show_title(self) -> None:
         self.setWindowTitle(self.projects.title)
         project = self.projects.path is not None  # without, the title has no place for the star
         self.setWindowModified(project and bool(self.projects.unsaved_documents))
 
+    def _show_worker(self, state: str) -> None:
         device = self.session.jobs.devices[:1] if self.is_ready else ()
         ready = f"Models run on {device[0].name.upper()}" if device else "Models are ready"
         self._worker_label.setText(WORKER_STATES.get(state, ready))
@@ -284,9 +285,9 @@ class LimnWindow(QMainWindow):
             if now.hide_patient_names:
                 self.notices.forget()
             self._list_recent()
-        elif now.recent != old.recent:
             self._show_title()
             self.projects.recovering.refresh()
+        elif now.recent != old.recent:
             self._list_recent()
 
     def _dress(self, name: str) -> None:
@@ -341,8 +342,9 @@ class LimnWindow(QMainWindow):
             docks=bytes(self.saveState().toBase64().data()).decode(),
         )
         self.cine.stop()
-        self.reader.close()
+        self.audit.close()
         self.projects.close()
+        self.reader.close()
         if self.is_ready:
             self.session.jobs.close()
         return super().closeEvent(event)

@@ -13,10 +13,14 @@ import keyring
 import numpy as np
 import pydicom
 import pytest
+from conftest import wait_until
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless
 from pynetdicom import AE
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox
 
 from gui.settings import SettingsFile
 from inference.audit import Trail
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gui.window import LimnWindow
+    from plugins.dicom.widget_pacs import PacsBrowser
     from tests.orthanc import Orthanc
 
 STUDY, SERIES = "2.25.7", "2.25.8"
@@ -522,3 +528,222 @@ def test_servers_are_kept_with_the_settings(tmp_path: Path) -> None:
 def test_a_name_becomes_a_pattern() -> None:
     patterns = {"doe": "doe*", "Doe, Jane": "Doe*Jane*", "doe^j": "doe*j*", "*oe": "*oe", " ": ""}
     assert {text: Query(patient_name=text).name_pattern for text in patterns} == patterns
+
+
+# --- in the window --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(window: LimnWindow) -> Iterator[PacsBrowser]:
+    """The PACS tab; the server of a test is added by `choose`."""
+    window.browser.open("PACS")
+    yield window.browser.pages["PACS"]
+    window.browser.close()
+
+
+def choose(window: LimnWindow, server: Server) -> None:
+    window.settings.change(servers=(server,), server=server.name)
+
+
+def found(page: PacsBrowser) -> list[Any]:
+    """Search, and open the first study; the rows of its series."""
+    QTest.mouseClick(page.form.search, Qt.MouseButton.LeftButton)
+    wait_until(lambda: page.tree.topLevelItemCount() or page.said.objectName() == "error")
+    assert page.said.objectName() != "error", page.said.text()
+    study = page.tree.topLevelItem(0).child(0)
+    study.setExpanded(True)
+    wait_until(study.childCount)
+    return [study.child(number) for number in range(study.childCount())]
+
+
+def told(window: LimnWindow) -> list[str]:
+    return [toast.sentence for toast in window.notices.toasts]
+
+
+def test_a_series_is_found_looked_at_and_opened(
+    archive: Orthanc, window: LimnWindow, page: PacsBrowser, tmp_path: Path
+) -> None:
+    send(archive.dicom(), scan(tmp_path))
+    choose(window, archive.dicom())
+    [series] = found(page)
+    assert page.said.text() == "1 study of 1 patient."
+    assert page.tree.topLevelItem(0).text(0) == "Doe Jane"
+    assert (series.text(2), series.text(3)) == ("CT", "7")
+    page.tree.setCurrentItem(series)
+    wait_until(lambda: page.preview.picture)
+    QTest.keyClick(page.tree, Qt.Key.Key_Return)
+    wait_until(lambda: window.studies.open)
+    [sent] = load_series(tmp_path)
+    assert window.studies.selected.series.sha256 == sent.sha256
+    wait_until(lambda: page.received.text.text().startswith("Received and kept: 1 study"))
+    assert window.settings.now.recent == ()  # names made of hashes help nobody
+    window.settings.change(hide_patient_names=True)
+    assert page.tree.topLevelItem(0).text(0) == "Patient 1"
+    logs = "".join(path.read_text() for path in logs_folder().iterdir())
+    assert not [text for text in ("Doe", "SECRET", STUDY, SERIES) if text in logs]
+
+
+def logs_folder() -> Path:
+    from inference.logs import folder
+
+    return folder()
+
+
+def test_received_studies_can_be_removed_from_the_tab(
+    page: PacsBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = scan(tmp_path)[0]
+    Inbox([Instance(STUDY, SERIES, "1")]).take(path.read_bytes())
+    page.received.refresh()
+    wait_until(page.received.empty_button.isVisible)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    page.received.empty_button.click()
+    wait_until(lambda: not page.received.empty_button.isVisible())
+    assert received.size() == (0, 0)
+
+
+def test_a_search_in_a_dead_server_stops_at_once(window: LimnWindow, page: PacsBrowser) -> None:
+    with silent() as port:
+        choose(window, mute(port, "dicom", 30))
+        page.form.search.click()
+        wait_until(lambda: page.form.search.text() == "Stop")
+        start = time.monotonic()
+        page.form.search.click()
+        assert page.said.text() == "Stopped."
+        choose(window, mute(port, "web", 1))
+        page.form.search.click()
+        wait_until(lambda: page.said.objectName() == "error")  # nothing waits for the first
+        assert time.monotonic() - start < 10
+    assert page.said.text().startswith("Mute accepts connections")
+
+
+def test_a_retrieval_is_cancelled_in_the_middle_and_the_next_begins(
+    archive: Orthanc, window: LimnWindow, page: PacsBrowser, tmp_path: Path
+) -> None:
+    paths = scan(tmp_path, size=128)
+    send(archive.dicom(), paths)
+    whole = archive.dicom(seconds=60.0)
+    choose(window, whole)
+    [series] = found(page)
+    page.tree.setCurrentItem(series)
+    with orthanc.failing(whole.port, 4 * 128 * 128 * 2, silently=True) as broken:
+        choose(window, replace(whole, port=broken))
+        page.open_button.click()
+        wait_until(lambda: page.running.bar.value() > 0)
+        assert "of 7 images" in page.running.note.text()
+        page.running.cancel_button.click()
+        assert not page.running.isVisible()
+        assert not window.studies.open
+        choose(window, whole)
+        start = time.monotonic()
+        page.open_button.click()
+        wait_until(lambda: window.studies.open)
+    assert time.monotonic() - start < 20  # far less than the patience with the first
+    assert window.studies.selected.series.sha256 == load_series(tmp_path)[0].sha256
+
+
+def test_what_was_exported_is_offered_to_be_sent_and_found_beside_its_series(
+    archive: Orthanc, window: LimnWindow, page: PacsBrowser, tmp_path: Path
+) -> None:
+    send(archive.dicom(), scan(tmp_path / "ct"))
+    window.opening.open([tmp_path / "ct"])
+    wait_until(lambda: window.studies.open)
+    [document] = window.studies.open
+    item = document.add_object("Bone")
+    document.labels[document.image > 1000] = item.id
+    choose(window, archive.dicom())
+    window.settings.change(export_formats=("seg", "csv"))
+    window.export.save(document, tmp_path)
+    wait_until(lambda: told(window))
+    window.commands.actions["send"].trigger()
+    dialog = shown_dialog("SendDialog")
+    offered = [dialog.files.item(n).text() for n in range(dialog.files.count())]
+    assert [name.endswith("_seg.dcm") for name in offered] == [True]
+    dialog.send.click()
+    wait_until(lambda: len(told(window)) == 2)
+    assert told(window)[1] == "Sent 1 file to Archive."
+    assert {row.text(2) for row in found(page)} == {"CT", "SEG"}
+
+
+def test_what_cannot_be_sent_is_told(
+    archive: Orthanc, window: LimnWindow, page: PacsBrowser, tmp_path: Path
+) -> None:
+    (tmp_path / "no.dcm").write_text("no DICOM")
+    choose(window, archive.dicom())
+    page.ask_to_send()
+    dialog = shown_dialog("SendDialog")
+    for place in range(dialog.files.count()):
+        dialog.files.item(place).setCheckState(Qt.CheckState.Unchecked)
+    assert not dialog.send.isEnabled()
+    dialog.add([tmp_path / "no.dcm"])
+    dialog.send.click()
+    wait_until(lambda: told(window))
+    assert "no.dcm" in told(window)[0]
+
+
+def shown_dialog(name: str) -> Any:
+    return next(
+        part
+        for part in QApplication.topLevelWidgets()
+        if isinstance(part, QDialog) and type(part).__name__ == name and part.isVisible()
+    )
+
+
+def test_servers_are_edited_and_tested(
+    archive: Orthanc, window: LimnWindow, page: PacsBrowser, memory_keyring: MemoryKeyring
+) -> None:
+    assert page.add_first.isVisible()
+    page.add_first.click()
+    dialog = shown_dialog("ServersDialog")
+    fill(dialog, name="Clinic", host="localhost", ae_title="ORTHANC")
+    dialog.form.port.setValue(1)
+    dialog.test_button.click()
+    wait_until(lambda: dialog.answer.objectName() == "error")
+    assert "Clinic refuses connections" in dialog.answer.text()
+    dialog.form.port.setValue(archive.dicom_port)
+    dialog.test_button.click()
+    wait_until(lambda: dialog.answer.text() == "Clinic answers.")
+    dialog.add_server()
+    fill(dialog, name="Clinic")
+    assert "name of its own" in dialog.answer.text()
+    fill(dialog, name="Web")
+    dialog.form.kind.setCurrentIndex(1)
+    fill(dialog, url=archive.web().url, user="doctor")
+    dialog.form.password.setText("rosebud")
+    dialog.form.password.editingFinished.emit()
+    wait_until(lambda: memory_keyring.kept)
+    assert "rosebud" in memory_keyring.kept.values()
+    assert "rosebud" not in window.settings.path.read_text()
+    assert [server.kind for server in window.settings.now.servers] == ["dicom", "web"]
+    dialog.remove_button.click()
+    wait_until(lambda: not memory_keyring.kept)
+    dialog.accept()
+    assert page.server.name == "Clinic"
+    assert not page.add_first.isVisible()
+
+
+def fill(dialog: Any, **texts: str) -> None:
+    for name, text in texts.items():
+        field = getattr(dialog.form, name)
+        field.setText(text)
+        field.editingFinished.emit()
+
+
+def test_a_password_is_asked_and_asked_again_if_it_was_wrong(
+    secure: Orthanc, window: LimnWindow, page: PacsBrowser, tmp_path: Path,
+    memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    send(secure.dicom(), scan(tmp_path))
+    choose(window, secure.web())
+    answers = [("wrong", True), ("", False), (orthanc.PASSWORD, True)]
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: answers.pop(0))
+    page.form.search.click()
+    wait_until(lambda: page.said.objectName() == "error")
+    assert "check user and password" in page.said.text()
+    wait_until(lambda: not memory_keyring.kept)
+    page.form.search.click()
+    wait_until(lambda: page.said.text() == "")  # it was not given
+    assert len(found(page)) == 1
+    assert list(memory_keyring.kept.values()) == [orthanc.PASSWORD]
+    assert orthanc.PASSWORD not in window.settings.path.read_text()
+    assert not answers

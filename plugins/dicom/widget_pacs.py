@@ -39,7 +39,6 @@ class PacsBrowser(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
         self.work = PacsWork(self, context)
-        self._exported: list[Path] = []
         self._search: Job | None = None
         self._build()
         self._connect()
@@ -69,7 +68,8 @@ class PacsBrowser(QWidget):
         settings = self._context.settings.now
         if not settings.servers:
             return self.edit_servers()
-        dialog = SendDialog(settings.servers, settings.server, self._exported, self)
+        saved = [path for path in self._context.saved.paths if path.suffix == ".dcm"]
+        dialog = SendDialog(settings.servers, settings.server, saved, self)
         dialog.chosen.connect(self.send)
         return dialog.open()
 
@@ -95,7 +95,7 @@ class PacsBrowser(QWidget):
         """Progress and Cancel of what is moved; the process that moves it begins with it."""
         made = RunningJobs(self.work.transfers, "the transfer", "What has arrived is kept")
         made.show_key(TRANSFER)
-        self._column.insertWidget(self._column.count() - 1, made)
+        self._column.addWidget(made)
         return made
 
     # --- construction ------------------------------------------------------------------------
@@ -103,14 +103,14 @@ class PacsBrowser(QWidget):
     def _build(self) -> None:
         self._pages = QStackedWidget()
         whole = column(self, (0, 0, 0, 0), 0)
-        whole.addWidget(self._pages)
+        whole.addWidget(self._pages, 1)
         self._pages.addWidget(self._empty_page())
         page = panel()
         self._column = column(page, (GRID, GRID, GRID, GRID), GRID)
         self._pages.addWidget(page)
         self._add_search()
         self._add_results()
-        self._add_foot()
+        whole.addWidget(self._foot())
 
     def _empty_page(self) -> QWidget:
         page = panel()
@@ -160,13 +160,14 @@ class PacsBrowser(QWidget):
         self._column.addWidget(self.said)
         self._column.addWidget(parts, 1)
 
-    def _add_foot(self) -> None:
+    def _foot(self) -> QWidget:
         self.received = ReceivedLine(self._context.notices)
         self.edit_button = button("Servers…", self.edit_servers, "small", "Edit servers")
         tip = "Store DICOM files, such as results, on a server"
         self.send_button = button("Send files…", self.ask_to_send, "small", tip=tip)
         foot = row(self.received, self.send_button, self.edit_button)
-        self._column.addWidget(foot)
+        foot.setContentsMargins(GRID, 0, GRID, GRID)
+        return foot
 
     def _connect(self) -> None:
         self.form.asked.connect(self.search)
@@ -175,7 +176,6 @@ class PacsBrowser(QWidget):
         self.tree.chosen.connect(self._chosen)
         self.tree.wanted.connect(self.retrieve)
         self._context.settings.changed.connect(self._settings_changed)
-        self._context.export.saved.connect(self._saved)
         self._chosen(None)
 
     # --- search --------------------------------------------------------------------------------
@@ -257,9 +257,6 @@ class PacsBrowser(QWidget):
         self.received.refresh()
         if error is not None:
             self._context.notices.failed(error)
-
-    def _saved(self, _: object, paths: list[Path]) -> None:
-        self._exported = [path for path in paths if path.suffix == ".dcm"]
 
     # --- servers -------------------------------------------------------------------------------
 
