@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import stat
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MEMORY_SHARE = 0.5  # of the free memory that one file may fill: its work needs the rest
 AT_ONCE = 2**31  # bytes of pixels that the window reads of a folder unasked
+STEP = 0.2  # seconds between two reports of progress
 MAX_PICTURE_PIXELS = 400_000_000  # 20 000 x 20 000: beyond it, a picture is a whole slide or a trap
 
 
@@ -33,6 +35,7 @@ class Reader:
     accepts: Callable[[Path], bool]
     whole: Callable[[Path], bool]  # whether the files right in this folder make one case
     read: Callable[[Path], Iterable[Series]]
+    ahead: tuple[str, ...] = ()  # modules that `read` needs and that take long to import
 
 
 def read(path: Path) -> list[Series]:
@@ -107,13 +110,28 @@ def stream_job(
     context.progress(0, 0, "Reading")
     at_once = math.inf if only else AT_ONCE
     listening = Listener(
-        context.partial, context.progress, looks=True, barred=barred, only=only,
+        context.partial, _seldom(context), looks=True, barred=barred, only=only,
         among=tuple(map(Path, among)), at_once=at_once,
     )  # fmt: skip
     with heard_by(listening):
         for series in stream(Path(path)):
             context.partial(Arrived(series, listening.current))
     return tuple(listening.notes)
+
+
+def _seldom(context: Any) -> Callable[[int, int, str], None]:
+    """Progress in steps that can be seen: each paints the window, in which files are awaited."""
+    told_at = 0.0
+
+    def progress(done: int, total: int, note: str) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at < STEP:
+            context.check()
+            return
+        told_at = time.monotonic()
+        context.progress(done, total, note)
+
+    return progress
 
 
 def decoding(path: Path) -> None:

@@ -44,7 +44,7 @@ def read_frames(entry: Slice) -> list[Series]:
     described = Slice(entry.path, dataset)
     volumes = _volumes(dataset, stored.frames)
     if isinstance(volumes, str):
-        digest = sha256(stored.values)
+        digest = stored.sha256
         run = build_run(described, stored, shown(stored, [dataset]), digest)
         return [run.warned(volumes) if volumes else run]
     digests = [_digest(stored.values, volume.members) for volume in volumes]

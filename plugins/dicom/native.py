@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from inference.arrivals import listener
 from inference.parallel import in_order
 from inference.reading import require_memory
 from plugins.dicom.header import number, text
+from plugins.dicom.pixels import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,7 @@ HEADS = {ExplicitVRLittleEndian: 12, ImplicitVRLittleEndian: 8}  # bytes before 
 OPEN_LENGTH = 0xFFFFFFFF
 
 
-def read_slices(entries: Sequence[Slice]) -> Array | None:
+def read_slices(entries: Sequence[Slice]) -> Stored | None:
     """The stored values (slices, rows, columns), or None if these need more than to be copied.
 
     Whatever is unusual, such as a cut-off file, is left to the decoders, which can tell it.
@@ -38,13 +40,15 @@ def read_slices(entries: Sequence[Slice]) -> Array | None:
     (rows, columns, kind) = formats.pop() or (0, 0, "")
     shape = (len(entries), rows, columns)
     require_memory(entries[0].path.parent, shape, kind)
-    values = np.empty(shape, kind)
+    values, digest = np.empty(shape, kind), sha256()
     places = zip(entries, values, strict=True)
     for done, whole in enumerate(in_order(_read_into, places), 1):
         if not whole:
             return None
+        digest.update(values[done - 1].data)  # while others are being read
         listener().progress(done, len(entries), "Reading")
-    return values
+    photometric = text(entries[0].header, "PhotometricInterpretation")
+    return Stored(values, photometric, digest=digest.hexdigest())
 
 
 def _read_into(place: tuple[Slice, Array]) -> bool:

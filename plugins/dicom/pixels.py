@@ -10,7 +10,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, conve
 from pydicom.uid import UID
 
 from inference.errors import UserError
-from inference.reading import decoding, require_memory
+from inference.reading import decoding, require_memory, sha256
 from plugins.dicom.decoders import decode_all, decode_whole_frames
 from plugins.dicom.header import group, has_image, number, text
 from plugins.dicom.repair import repair
@@ -34,6 +34,12 @@ class Stored:
     photometric: str  # of `values`: a codec may have turned YBR into RGB
     whole: tuple[int, ...] | None = None  # which frames of a damaged file these are; None: all
     notes: tuple[str, ...] = ()
+    digest: str = ""  # of `values`, where it was made on the way
+
+    @property
+    def sha256(self) -> str:
+        """Of `values` as they are now."""
+        return self.digest or sha256(self.values)
 
     @property
     def frames(self) -> Sequence[int]:

@@ -37,5 +37,5 @@ def whole(folder: Path) -> bool:
     return any(is_dicom(file) for file in folder.iterdir())
 
 
-READER = Reader("dicom", 0, accepts, whole, read)
+READER = Reader("dicom", 0, accepts, whole, read, ahead=("plugins.dicom.load",))
 layer_reader = layer_reader_of(READER)  # named by the manifest, for npe2

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference.colour import to_grey
-from inference.reading import sha256
 from plugins.dicom.acquisition import FLUOROSCOPY, acquisition, angles, biplane
 from plugins.dicom.flags import flags
 from plugins.dicom.header import Slice, number, plane, text
@@ -56,7 +55,7 @@ def read_run_files(entries: Sequence[Slice]) -> Series:
     """The run that files with one frame each make; broken ones are left out; raises UserError."""
     stored, broken = decode_each(entries)
     whole = [entries[index] for index in stored.frames]
-    header, digest = whole[0].header, sha256(stored.values)
+    header, digest = whole[0].header, stored.sha256
     look = _x_ray_is_grey(header, shown(stored, [entry.header for entry in whole]))
     times, notes = file_times([entry.header for entry in entries])
     series = build(

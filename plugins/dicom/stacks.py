@@ -11,7 +11,7 @@ import numpy as np
 
 from inference.arrivals import listener
 from inference.errors import UserError
-from inference.reading import require_memory, sha256
+from inference.reading import require_memory
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
@@ -172,7 +172,7 @@ def _read_images(entries: Sequence[Slice]) -> list[Series]:
 
 def _read_image(entry: Slice) -> Series:
     stored = decode(entry.path, read_whole(entry.path))
-    digest = sha256(stored.values)
+    digest = stored.sha256
     look = shown(stored, [entry.header])
     header = entry.header
     alone = (ONE_FRAME,) if text(header, "Modality") in FLUOROSCOPY and not plane(header) else ()
@@ -190,7 +190,7 @@ def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
         if isinstance(left, str):
             raise UserError(f"{broken[0]} {left}")
         arranged = left
-    digest = sha256(stored.values)
+    digest = stored.sha256
     look = shown(stored, [entry.header for entry in whole])
     voxels = stacking.onto_grid(look.values, arranged)
     details = {} if arranged.even else {"slice_places": arranged.places}
@@ -202,9 +202,8 @@ def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
 
 def decode_each(entries: Sequence[Slice]) -> tuple[Stored, tuple[str, ...]]:
     """One frame of each readable file, and a sentence about the others; raises UserError."""
-    values = read_slices(entries)
-    if values is not None:
-        return Stored(values, text(entries[0].header, "PhotometricInterpretation")), ()
+    if (plain := read_slices(entries)) is not None:
+        return plain, ()
     frames: dict[int, Stored] = {}
     broken: list[str] = []
     for index, entry in enumerate(entries):
