@@ -42,6 +42,7 @@ class SegmentObject:
     locked: bool = False  # no edit changes its voxels
     visible: bool = True
     origin: str = ""  # what a model, or the user at first, called it
+    maker: tuple[str, ...] = ()  # the model that outlined it where the user pointed, its version
 
 
 class Document:
@@ -156,6 +157,12 @@ class Document:
         if color != item.color:
             self._edit_objects(f"Colour of {item.name}", {object_id: replace(item, color=color)})
 
+    def credit(self, object_id: int, maker: tuple[str, str]) -> None:
+        """Note which model, of which version, outlines an object where the user points."""
+        item = self.objects.get(object_id)
+        if item is not None and item.maker != maker:
+            self._edit_objects("", {object_id: replace(item, maker=maker)})
+
     def set_locked(self, object_id: int, locked: bool) -> None:
         """Lock or unlock; a step of the history, as undo must meet the state it left."""
         item = self.objects[object_id]
@@ -174,6 +181,12 @@ class Document:
         with self.history.group(f"Delete {item.name}"):
             self._relabel(object_id, 0)
             self._edit_objects("", {object_id: None})
+
+    def drop_empty(self, ids: Iterable[int]) -> None:
+        """Delete those of these objects of which nothing is left."""
+        empty = {i: None for i in ids if i in self.objects and not self.counts.now[i]}
+        if empty:
+            self._edit_objects("Delete empty objects", empty)
 
     def merge_objects(self, source: int, target: int) -> None:
         """Give the voxels of `source` to `target` and delete `source`; UserError if locked."""

@@ -2,70 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from gui.ai_result import named
 from gui.background import Background
+from gui.export_content import Snapshot, write
 from gui.export_dialog import ExportDialog
-from gui.facts import slices_of, table
+from gui.view_picture import image_of, picture_of
 from inference.errors import UserError
-from inference.object_files import header, offered
-from inference.writing import Algorithm, Segment
+from inference.object_files import header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gui.comparison import Comparison
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
+    from gui.export_content import Begun
     from gui.jobs import Jobs
     from gui.notices import Notices
     from gui.settings import SettingsFile
     from gui.studies import Studies
     from gui.views import Views
-    from inference.series import Array, Series
 
 
 WRITE_OBJECTS = "inference.object_files:write_job"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A document as it stood when the user asked to save it."""
-
-    series: Series
-    labels: Array
-    ai_labels: Array | None
-    objects: tuple[SegmentObject, ...]
-    results: Mapping[str, Mapping[str, Any]]
-    comparison: Comparison | None
-    corrected: frozenset[int]  # the objects that differ from what a model delivered
-
-    @classmethod
-    def of(cls, document: Document) -> Snapshot:
-        """Copies what may change while it is written."""
-        ai = None if document.ai_labels is None else document.ai_labels.copy()
-        objects, results = tuple(document.objects.values()), dict(document.results)
-        labels = document.labels.copy()
-        each = {item.id: document.compare(item.id) for item in objects}
-        corrected = frozenset(i for i, found in each.items() if found is None or found.dice < 1)
-        return cls(document.series, labels, ai, objects, results, document.compare(), corrected)
-
-
-@dataclass(frozen=True)
-class Begun:
-    """What was written first; how the objects' files begin, and the table of the objects."""
-
-    paths: list[Path]
-    stem: Path
-    figures: list[dict[str, Any]]
 
 
 class Export(QObject):
@@ -103,7 +68,7 @@ class Export(QObject):
         start = now.export_folder or Path.home()
         if document is None:
             return
-        if document.objects and offered(document.series):
+        if document.objects:
             dialog = ExportDialog(document.series, start, now.export_formats, self._host)
             dialog.chosen.connect(partial(self._chosen, document))
             dialog.open()
@@ -119,6 +84,10 @@ class Export(QObject):
     def save(self, document: Document, folder: Path) -> None:
         """Write everything of a document into a folder; tells the user when it is done."""
         snapshot = Snapshot.of(document)
+        if "capture" in self._settings.now.export_formats and document is self._views.document:
+            picture = picture_of(self._views)
+            named = self._views.annotated and not self._views.names_hidden
+            snapshot = replace(snapshot, picture=picture, shows_name=named)
         self._changed.discard(document)
         self._background.run(
             partial(write, snapshot, folder),
@@ -128,21 +97,26 @@ class Export(QObject):
 
     def _write_objects(self, document: Document, snapshot: Snapshot, begun: Begun) -> None:
         """What takes long, and does not let other threads work, in the other process."""
-        if not (snapshot.objects and offered(snapshot.series)):
+        formats = self._settings.now.export_formats
+        if not (snapshot.objects and formats):
             return self._saved(document, begun.paths)
-        arrays = {"labels": snapshot.labels, "ai_labels": snapshot.ai_labels}
+        arrays = {
+            "labels": snapshot.labels, "ai_labels": snapshot.ai_labels, "picture": snapshot.picture,
+        }  # fmt: skip
         try:
             self._writer.submit(
                 WRITE_OBJECTS,
-                {name: labels for name, labels in arrays.items() if labels is not None},
+                {name: array for name, array in arrays.items() if array is not None},
                 title="Saving the objects",
                 done=lambda paths: self._saved(document, [*begun.paths, *map(Path, paths)]),
                 failed=partial(self._failed, document),
                 series=header(snapshot.series),
-                segments=segments(snapshot),
+                segments=begun.findings.segments,
                 figures=begun.figures,
                 stem=str(begun.stem),
-                formats=self._settings.now.export_formats,
+                formats=formats,
+                measured=begun.findings.measured,
+                shows_name=snapshot.shows_name,
             )
         except UserError as error:
             self._failed(document, error)
@@ -156,7 +130,7 @@ class Export(QObject):
         )
         if chosen:
             path = Path(chosen).with_suffix(".png")
-            done = self._views.grab().save(str(path))
+            done = image_of(self._views).save(str(path))
             sentence = f"Saved {path.name}." if done else f"{path} could not be written."
             self._notices.tell(sentence, level="info" if done else "error")
             if done and self._studies.selected is not None:
@@ -171,105 +145,3 @@ class Export(QObject):
     def _failed(self, document: Document, error: BaseException) -> None:
         self._changed.add(document)
         self._notices.failed(error, "The results could not be saved.")
-
-
-def write(snapshot: Snapshot, folder: Path) -> Begun:
-    """Write the files of tasks, the labels of a picture, and the JSON; raises UserError."""
-    from inference import headless, registry
-    from inference.version import VERSION
-    from inference.writing import NOTICE, write_json
-
-    series = snapshot.series
-    stem = folder / free_stem(folder, series)
-    before = {path: path.stat().st_mtime_ns for path in folder.glob(f"{stem.name}*")}
-    figures = _figures(snapshot)
-    record: dict[str, Any] = {
-        "program": f"Limn {VERSION}",
-        "input": headless.describe_input(series),
-        "notice": NOTICE,
-    }
-    for name, result in snapshot.results.items():
-        task = registry.tasks()[name]
-        measured = task.write(series, _corrected(snapshot, result), stem)
-        about = headless.provenance(task, result.get("settings", {}), series, result, measured)
-        record |= about if len(snapshot.results) == 1 else {name: about}
-    if snapshot.objects:
-        _write_picture(snapshot, stem)
-        rows = zip(snapshot.objects, figures, strict=True)
-        record["objects"] = [asdict(item) | row for item, row in rows]
-    if snapshot.comparison is not None:
-        record["ai_and_corrected"] = asdict(snapshot.comparison)
-    write_json(stem.with_name(f"{stem.name}.json"), record)
-    found = sorted(folder.glob(f"{stem.name}*"))
-    paths = [path for path in found if before.get(path) != path.stat().st_mtime_ns]
-    return Begun(paths, stem, figures)
-
-
-def segments(snapshot: Snapshot) -> tuple[Segment, ...]:
-    """What each label stands for, and which model made it."""
-    return tuple(
-        Segment(item.id, item.name, item.color, _algorithm(snapshot, item))
-        for item in snapshot.objects
-    )
-
-
-def _algorithm(snapshot: Snapshot, item: SegmentObject) -> Algorithm | None:
-    """The model that made an object, None for one that was drawn by hand."""
-    from inference import headless, registry
-
-    for name, result in snapshot.results.items():
-        if item in [named(snapshot.objects, made) for made in result.get("names", {}).values()]:
-            task = registry.tasks()[name]
-            model = headless.model_of(task, result.get("settings", {})) or {}
-            title = " ".join(filter(None, (task.title, model.get("name"))))
-            version = model.get("version") or task.version
-            return Algorithm(title, version, by_itself=item.id not in snapshot.corrected)
-    return None
-
-
-def _figures(snapshot: Snapshot) -> list[dict[str, Any]]:
-    series = snapshot.series
-    levels = None if series.rgb else slices_of(series.canonical())
-    return table(snapshot.objects, series, slices_of(snapshot.labels), levels)
-
-
-def free_stem(folder: Path, series: Series) -> str:
-    """The file name without endings, numbered where another image already has it."""
-    import json
-
-    from inference.writing import stem
-
-    wish = stem(series.path)
-    for number in range(1, 10_000):
-        name = wish if number == 1 else f"{wish}_{number}"
-        try:
-            found = json.loads((folder / f"{name}.json").read_text("utf-8"))
-        except (OSError, ValueError):
-            return name
-        if isinstance(found, dict) and found.get("input", {}).get("sha256") == series.sha256:
-            return name
-    return wish
-
-
-def _corrected(snapshot: Snapshot, result: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's result with the labels as the user left them, under the task's own numbers."""
-    names: Mapping[int, str] = result.get("names", {})
-    if not names:
-        return dict(result)
-    labels = np.zeros_like(snapshot.labels)
-    for value, name in names.items():
-        item = named(snapshot.objects, name)
-        if item is not None:
-            labels[snapshot.labels == item.id] = value
-    return dict(result) | {"labels": labels}
-
-
-def _write_picture(snapshot: Snapshot, stem: Path) -> None:
-    """The labels of a picture are a picture as well."""
-    from inference.writing import write_png
-
-    versions = {"labels": snapshot.labels, "ai_labels": snapshot.ai_labels}
-    for name, labels in versions.items():
-        if labels is not None and snapshot.series.kind == "image":
-            stored = snapshot.series.from_canonical(labels)
-            write_png(stem.with_name(f"{stem.name}_{name}.png"), stored)

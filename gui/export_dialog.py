@@ -1,7 +1,8 @@
-"""Where to, and in which kinds of files, the objects of a volume are saved."""
+"""Where to, and in which kinds of files, the objects of an image are saved."""
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFileDialog,
+    QGridLayout,
     QLineEdit,
     QVBoxLayout,
     QWidget,
@@ -24,9 +26,10 @@ from inference.object_files import offered
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from inference.object_files import Format
     from inference.series import Series
 
-WIDTH = 460  # px
+WIDTH, COLUMNS = 720, 2  # px
 
 
 class ExportDialog(QDialog):
@@ -57,21 +60,39 @@ class ExportDialog(QDialog):
         self._check()
 
     def _add_formats(self, column: QVBoxLayout, series: Series, formats: Collection[str]) -> None:
-        column.addWidget(heading("Objects"))
-        for entry in offered(series):
-            refusal = entry.refusal(series)
-            box = self.boxes[entry.id] = QCheckBox(entry.title)
-            box.setEnabled(not refusal)
-            box.setChecked(entry.id in formats and not refusal)
-            box.toggled.connect(self._check)
-            about = quiet(refusal or entry.help)
-            about.setContentsMargins(3 * GRID, 0, 0, GRID // 2)
-            box.setAccessibleDescription(about.text())
-            column.addWidget(box)
-            column.addWidget(about)
+        for group, entries in groupby(offered(series), lambda entry: entry.group):
+            column.addWidget(heading(group))
+            grid = QGridLayout()
+            grid.setHorizontalSpacing(3 * GRID)
+            grid.setVerticalSpacing(GRID)
+            for number, entry in enumerate(entries):
+                grid.addWidget(self._choice(entry, series, formats), *divmod(number, COLUMNS))
+            for place in range(COLUMNS):
+                grid.setColumnStretch(place, 1)
+            column.addLayout(grid)
+        column.addSpacing(GRID)
         column.addWidget(
             quiet("Measurements of tasks, and how all this arose, are always saved with them.")
         )
+
+    def _choice(self, entry: Format, series: Series, formats: Collection[str]) -> QWidget:
+        """A box to tick above a line on what it brings, or on why it cannot be had."""
+        refusal = entry.refusal(series)
+        box = self.boxes[entry.id] = QCheckBox(entry.title)
+        box.setEnabled(not refusal)
+        box.setChecked(entry.id in formats and not refusal)
+        box.toggled.connect(self._check)
+        about = quiet(refusal or entry.help)
+        about.setContentsMargins(3 * GRID, 0, 0, 0)
+        box.setAccessibleDescription(about.text())
+        holder = QWidget()
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(box)
+        column.addWidget(about)
+        column.addStretch()
+        return holder
 
     def _add_folder(self, column: QVBoxLayout, folder: Path) -> None:
         column.addWidget(heading("Folder"))

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gui.comparison import voxel_size
+from inference import measured as codes
+from inference.measured import (
+    AREA,
+    MEAN,
+    STANDARD_DEVIATION,
+    VOLUME,
+    VOXELS,
+    Measured,
+    Quantity,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     Labels = NDArray[np.uint8]
 
 LABELS = 256
+SIZES = {"ml": (VOLUME, "ml"), "mm²": (AREA, "mm2"), "voxels": (VOXELS, "1"), "px": (VOXELS, "1")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +108,18 @@ def slices_of(array: NDArray[Any]) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def table(
+def table(found: Mapping[SegmentObject, Facts]) -> list[dict[str, Any]]:
+    """A row for each object."""
+    return [_row(item, facts) for item, facts in found.items()]
+
+
+def facts_of(
     objects: Iterable[SegmentObject], series: Series, labels: Labels, image: NDArray[Any] | None
-) -> list[dict[str, Any]]:
-    """A row for each object; labels and image as slices (z, y, x), None for colours."""
+) -> dict[SegmentObject, Facts]:
+    """What is measured of each object; labels and image as slices (z, y, x)."""
     moments = Moments(len(labels))
     moments.renew(labels, image, range(len(labels)))
-    return [_row(item, moments.facts(item.id, series)) for item in objects]
+    return {item: moments.facts(item.id, series) for item in objects}
 
 
 def _row(item: SegmentObject, facts: Facts) -> dict[str, Any]:
@@ -119,6 +135,21 @@ def _row(item: SegmentObject, facts: Facts) -> dict[str, Any]:
         "last_slice": last,
         "extent_mm": _figure(facts.extent),
     }
+
+
+def measured(item: SegmentObject, facts: Facts, series: Series) -> Measured:
+    """The same under coded names, for a report."""
+    name, unit = SIZES[facts.unit]
+    level, level_unit = codes.level(series.modality, facts.level_unit)
+    found = [
+        Quantity(name, facts.size, unit),
+        *(
+            Quantity(level, value, level_unit, how)
+            for value, how in ((facts.mean, MEAN), (facts.deviation, STANDARD_DEVIATION))
+            if value is not None
+        ),
+    ]
+    return Measured(item.name, tuple(found), label=item.id)
 
 
 def _figure(value: float | None) -> float | str:

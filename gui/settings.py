@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     export_folder: Path | None = None  # where the user exported last
     servers: tuple[Server, ...] = ()  # archives to browse; their passwords are in the keyring
     server: str = ""  # the name of the one that was asked last
-    export_formats: tuple[str, ...] = ("nifti", "csv")  # of objects: ids in inference.object_files
+    export_formats: tuple[str, ...] = ("nifti", "png", "csv")  # ids in inference.object_files
 
 
 class SettingsFile:

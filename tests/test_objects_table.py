@@ -14,7 +14,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
 from gui.document import Document
-from gui.facts import Moments, stacked, table
+from gui.facts import Moments, facts_of, stacked, table
 from gui.object_details import lines_of
 from gui.objects_panel import NAME
 from gui.voxel_edit import VoxelEdit
@@ -91,7 +91,7 @@ def test_the_table_has_a_row_for_each_object() -> None:
     document.add_object("Liver")
     document.add_object("Nothing drawn")
     put(document, (slice(2, 4), slice(0, 10), slice(0, 10)), 1)
-    full, empty = table(document.objects.values(), document.series, *stacked(document))
+    full, empty = table(facts_of(document.objects.values(), document.series, *stacked(document)))
     assert full["name"] == "Liver"
     assert full["size_ml"] == pytest.approx(200 * np.prod(SCALE) / 1000)
     assert full["mean_grey"] == pytest.approx(document.image[2:4, :10, :10].mean(), rel=1e-5)

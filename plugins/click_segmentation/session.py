@@ -176,8 +176,13 @@ class ClickSession:
         with self.document.history.amend("Click"):
             self._paint(question.place, result)
             self._put(question.place, question.settled(result))
+            self._credit(question.place.object_id, answer.get("model", {}))
             self._lock_finished(question.place.object_id)
         self.answered.emit(question.place)
+
+    def _credit(self, object_id: int, model: Mapping[str, str]) -> None:
+        if model:
+            self.document.credit(object_id, (f"Clicks {model['name']}", model["version"]))
 
     def fail(self, question: Question, again: bool = False) -> None:
         """There is no answer: the prompts stay; `again`: ask once more, for it is worth it."""

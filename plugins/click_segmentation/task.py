@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inference import loading
+from inference import loading, measured
 from inference.box import Box
 from inference.errors import UserError
+from inference.measured import Findings, Measured, Quantity
 from inference.tasks import Setting, Task
+from inference.writing import Segment
 from plugins.click_segmentation.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -191,7 +193,7 @@ def read_prompts(file: str, shape: Sequence[int]) -> list[Prompt]:
 
 def _write(series: Series, result: Mapping[str, Any], stem: Path) -> dict[str, Any]:
     """`stem`_mask.nii.gz on the grid of the input, for a picture `stem`_mask.png too."""
-    from inference.writing import Segment, write_labels, write_png
+    from inference.writing import write_labels, write_png
 
     mask = result["labels"] > 0
     stored = series.from_canonical(mask)
@@ -201,6 +203,25 @@ def _write(series: Series, result: Mapping[str, Any], stem: Path) -> dict[str, A
     if series.kind == "image":
         write_png(stem.with_name(f"{stem.name}_mask.png"), stored)
     return _measured(series, mask) | {"prompts": result["prompts"]}
+
+
+def _findings(series: Series, result: Mapping[str, Any]) -> Findings:
+    """The object under coded names."""
+    figures = _measured(series, result["labels"] > 0)
+    level, unit = measured.level(series.modality, series.unit)
+    coded = {
+        "volume_ml": (measured.VOLUME, "ml", None),
+        "mean": (level, unit, measured.MEAN),
+        "deviation": (level, unit, measured.STANDARD_DEVIATION),
+        "voxels": (measured.VOXELS, "1", None),
+    }
+    found = [
+        Quantity(name, float(figures[key]), ucum, how)
+        for key, (name, ucum, how) in coded.items()
+        if key in figures
+    ]
+    thing = Measured(OBJECT, tuple(found), label=1)
+    return Findings((Segment(1, OBJECT, COLOR),), (thing,))
 
 
 def _measured(series: Series, mask: Array) -> dict[str, Any]:
@@ -236,4 +257,5 @@ TASK = Task(
     write=_write,
     estimate_bytes=_estimate_bytes,
     widget="plugins.click_segmentation.widget:ClicksWidget",
+    findings=_findings,
 )  # fmt: skip

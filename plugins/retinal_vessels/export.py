@@ -26,21 +26,23 @@ def write(series: Series, result: Mapping[str, Any], stem: Path) -> dict[str, An
 
     `stem`_vessels.png (0/255), _probability.png (16 bit), _overlay.png and _measurements.csv.
     """
-    mask = result["labels"] == VESSEL
-    stored = series.from_canonical(mask)
+    stored = series.from_canonical(result["labels"] == VESSEL)
     write_png(_beside(stem, "vessels.png"), stored)
     if result.get("probability") is not None:
         write_png(_beside(stem, "probability.png"), _as_16_bit(result["probability"]))
     write_png(_beside(stem, "overlay.png"), picture(series, stored))
-    measured = result.get("measurements") or _measured(series, mask, result)
+    measured = measurements_of(series, result)
     write_csv(_beside(stem, "measurements.csv"), rows(measured))
     return _described(measured, result)
 
 
-def _measured(series: Series, mask: Array, result: Mapping[str, Any]) -> tuple[Measurement, ...]:
-    """Of a mask that was corrected a moment ago."""
+def measurements_of(series: Series, result: Mapping[str, Any]) -> tuple[Measurement, ...]:
+    """Those of a result; measured now where its mask was corrected a moment ago."""
     from plugins.retinal_vessels.measure import measure
 
+    if result.get("measurements"):
+        return tuple(result["measurements"])
+    mask = result["labels"] == VESSEL
     disc, marks = result.get("disc"), result.get("marks", ())
     return measure(mask, result.get("field_of_view"), pixel_spacing(series), disc, marks).rows
 

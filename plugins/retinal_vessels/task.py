@@ -12,6 +12,7 @@ from inference import loading
 from inference.errors import UserError
 from inference.tasks import Setting, Task
 from plugins.retinal_vessels.export import pixel_spacing, write
+from plugins.retinal_vessels.findings import findings
 from plugins.retinal_vessels.threshold import VESSEL, vessels
 
 if TYPE_CHECKING:
@@ -182,4 +183,5 @@ TASK = Task(
     write=write,
     estimate_bytes=_estimate_bytes,
     widget="plugins.retinal_vessels.widget:RetinalVesselsWidget",
+    findings=findings,
 )  # fmt: skip
