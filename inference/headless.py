@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from inference import audit, memory, registry, weights
+from inference import audit, further_files, memory, registry, weights
 from inference.attempts import READ, Attempt
 from inference.client import WorkerClient, WorkerCrashed
 from inference.errors import UserError
@@ -164,6 +164,8 @@ def _run(
         )
         result = _result(job)
     measurements = task.write(series, result, request.out / name)
+    model = model_of(task, request.settings)
+    further_files.write(task, request.settings, model, series, result, request.out / name)
     record = request.out / f"{name}.json"
     device = result.get("device") or client.devices[0].name
     result = result | {"device": device, "seconds": time.perf_counter() - started}
