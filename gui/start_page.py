@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 BIG = {  # the actions on buttons, and their icons
     "open": "mdi6.image-plus",
     "open_folder": "mdi6.folder-open",
+    "browse": "mdi6.folder-search-outline",
     "open_samples": "mdi6.flask-outline",
 }
 
 
 class StartPage(QWidget):
-    """Three ways to open something, what was opened last, and a place to drop files."""
+    """Ways to open something, what was opened last, and a place to drop files."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -406,6 +406,8 @@ def test_our_port_is_open_only_for_the_server_and_only_for_what_was_asked(tmp_pa
         assert offer(port, "STRANGER", asked) is None
         assert offer(port, "PACS", other) == NOT_ASKED
         assert inbox.here == 0
+        assert inbox.sent_away == {"STRANGER"}
+        assert "sent as STRANGER was not let in" in jobs._incomplete(server, inbox, 1)
         assert offer(port, "PACS", asked) == 0
     assert inbox.here == 1
     with pytest.raises(ConnectionRefusedError):

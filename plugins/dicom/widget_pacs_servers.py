@@ -116,6 +116,8 @@ class ServersDialog(QDialog):
         if not server.name or server.name in others:
             return self._say("Give each server a name of its own.", "error")
         self._say("")
+        if self._settings.now.server == servers[place].name:
+            self._settings.change(server=server.name)
         servers[place] = server
         self._save(servers)
         self.names.item(place).setText(server.name)

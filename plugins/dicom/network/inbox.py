@@ -34,6 +34,7 @@ class Inbox:
         self.wanted = wanted
         self.bytes = 0  # that arrived now
         self.failure: UserError | None = None  # a file could not be written
+        self.sent_away: set[str] = set()  # AE titles that we do not expect to send
         self._root = root or received_folder()
         self._asked = {(entry.study_uid, entry.series_uid) for entry in wanted}
         self._here = {entry.uid for entry in wanted if self.path(entry).is_file()}

@@ -94,10 +94,7 @@ def retrieve(
     if inbox.failure:
         raise inbox.failure
     if missing := len(inbox.missing()):
-        raise UserError(
-            f"{missing} of {len(wanted)} images did not come from {server.name}: retrieve again to "
-            "get the rest; what has arrived is kept."
-        )
+        raise UserError(_incomplete(server, inbox, missing))
     return [str(folder) for folder in inbox.folders]
 
 
@@ -148,6 +145,14 @@ class Pace:
             return ""
         left = (total - here) * seconds / came
         return f" · {left:.0f} s left" if left < 90 else f" · {left / 60:.0f} min left"
+
+
+def _incomplete(server: Server, inbox: Inbox, missing: int) -> str:
+    some = f"{missing} of {len(inbox.wanted)} images did not come from {server.name}"
+    if inbox.sent_away:
+        titles = " and ".join(sorted(inbox.sent_away))
+        return f"{some}: who sent as {titles} was not let in. If that is its AE title, enter it."
+    return f"{some}: retrieve again to get the rest; what has arrived is kept."
 
 
 def _listed(

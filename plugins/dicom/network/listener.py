@@ -50,7 +50,11 @@ def listening(server: Server, inbox: Inbox) -> Iterator[None]:
             (_our_side(server), server.receive_port),
             block=False,
             ssl_context=_secure(server),
-            evt_handlers=[impatient(server), (evt.EVT_C_STORE, keep, [inbox])],
+            evt_handlers=[
+                impatient(server),
+                (evt.EVT_C_STORE, keep, [inbox]),
+                (evt.EVT_REJECTED, _note, [inbox]),
+            ],
         )
     except OSError as error:
         raise UserError(
@@ -64,6 +68,12 @@ def listening(server: Server, inbox: Inbox) -> Iterator[None]:
         inbox.close()
         if running is not None:
             running.shutdown()
+
+
+def _note(event: Event, inbox: Inbox) -> None:
+    """Remember who was not let in: some archives send under another title than they answer to."""
+    title = "".join(filter(str.isprintable, event.assoc.requestor.ae_title.strip()))
+    inbox.sent_away.add(title)
 
 
 def _our_side(server: Server) -> str:
