@@ -28,6 +28,7 @@ from inference import logs
 from inference.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from qtpy.QtCore import QMessageLogContext, QtMsgType
@@ -67,6 +68,7 @@ class Notices(QObject):
         self.all: list[Told] = []  # the latest last
         self.toasts: list[Toast] = []
         self._unseen = 0  # notices whose toasts made room for others
+        self.veil: Callable[[str], str] = str  # hides what is not to be read in a sentence
         self.more = button("", self.show_all, "more", tip="All notices since the start")
         self.more.setParent(host)
         self.more.hide()
@@ -109,6 +111,7 @@ class Notices(QObject):
         self.all.clear()
 
     def _show(self, sentence: str, details: str, level: Level) -> None:
+        sentence, details = self.veil(sentence), self.veil(details)
         told = self._kept(Told(sentence, details, level))
         for same in [t for t in self.toasts if t.told.sentence == sentence]:
             same.dismiss()

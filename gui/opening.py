@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from gui.project_file import SUFFIX as PROJECT
 from gui.studies import Expected, path_title, without_path
+from gui.veil import nameless
 from inference.arrivals import Arrived, Glimpse, Listed
 from inference.attempts import STREAM, Attempt
 from inference.errors import UserError
@@ -172,8 +173,7 @@ class Opening(QObject):
             self._read(request)
             return
         if isinstance(error, UserError):
-            nameless = self._nameless(request.path)
-            error = UserError(without_path(str(error), request.path, nameless))
+            error = UserError(self._plain(str(error), request.path))
         self._notices.failed(error)
 
     def _finished(self, job: Job) -> None:
@@ -190,10 +190,15 @@ class Opening(QObject):
         """Whether to speak of "the file": its name is hidden, or Limn made it up."""
         return self._settings.now.hide_patient_names or data_folder() in path.parents
 
+    def _plain(self, sentence: str, path: Path) -> str:
+        """A sentence about a path, without names where they are hidden."""
+        if self._settings.now.hide_patient_names:
+            return nameless(sentence, path)
+        return without_path(sentence, path, self._nameless(path))
+
     def _warn(self, path: Path, sentences: Iterable[str]) -> None:
-        nameless = self._nameless(path)
-        warnings = [without_path(line, path, nameless) for line in dict.fromkeys(sentences)]
-        name = path_title(path, nameless)
+        warnings = [self._plain(line, path) for line in dict.fromkeys(sentences)]
+        name = path_title(path, self._nameless(path))
         if len(warnings) == 1:
             self._notices.tell(f"{name}: {warnings[0]}", level="warning")
         elif warnings:
@@ -201,8 +206,9 @@ class Opening(QObject):
             self._notices.tell(sentence, "\n\n".join(warnings), "warning")
 
     def _last_folder(self) -> str:
-        recent = self._settings.now.recent
-        return str(recent[0].parent) if recent else str(Path.home())
+        now = self._settings.now
+        hidden = now.hide_patient_names or not now.recent
+        return str(Path.home() if hidden else now.recent[0].parent)
 
 
 def _is_study(path: Path) -> bool:

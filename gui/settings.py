@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path  # noqa: TC003 (pydantic reads it)
+from pathlib import Path
 from typing import Literal
 
 from psygnal import Signal
@@ -75,12 +75,17 @@ class SettingsFile:
             self.problem = f"The settings in {self.path} could not be read, so defaults are used."
             return Settings()
 
+    def _to_keep(self) -> str:
+        """As JSON; while names of patients are hidden without places, which may bear them."""
+        hidden = {name for name, value in self.now if self.now.hide_patient_names and _place(value)}
+        return self.now.model_dump_json(indent=1, exclude=hidden)
+
     def _save(self) -> None:
         """Told once: what cannot be written now cannot be at the next change either."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self.path.with_suffix(".new")
-            draft.write_text(self.now.model_dump_json(indent=1), encoding="utf-8")
+            draft.write_text(self._to_keep(), encoding="utf-8")
             draft.replace(self.path)
         except OSError as error:
             log.warning("settings could not be saved: %s", logs.stack(error))
@@ -89,6 +94,12 @@ class SettingsFile:
                 self.failed.emit(
                     f"The settings cannot be saved to {self.path}: they hold until you close Limn."
                 )
+
+
+def _place(value: object) -> bool:
+    """Whether a setting names files or folders."""
+    values = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(part, Path) for part in values)
 
 
 def _read(path: Path) -> object:

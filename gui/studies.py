@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from psygnal import Signal
 
 from gui.document import Document
+from inference.names import names_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -117,7 +118,8 @@ def study_title(series: Named, hidden: bool = False) -> str:
     date = identity.study_date
     readable = f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else date
     folder = "" if hidden else series.path.parent.name
-    return " · ".join(filter(None, (identity.study_description, readable))) or folder or "Files"
+    described = _described(identity.study_description, identity, hidden)
+    return " · ".join(filter(None, (described, readable))) or folder or "Files"
 
 
 def series_title(series: Named, hidden: bool = False) -> str:
@@ -125,7 +127,12 @@ def series_title(series: Named, hidden: bool = False) -> str:
     identity = series.identity
     numbered = f"{identity.series_number}  " if identity.series_number else ""
     plain = series.kind.capitalize() if hidden else series.path.name
-    return numbered + (identity.series_description or plain)
+    return numbered + (_described(identity.series_description, identity, hidden) or plain)
+
+
+def _described(text: str, identity: Identity, hidden: bool) -> str:
+    """A description, which people write names into, without them if these are hidden."""
+    return without(text, names_of(identity)) if hidden else text
 
 
 def path_title(path: Path, hidden: bool) -> str:

@@ -28,6 +28,8 @@ from gui.studies import (
     study_title,
 )
 from gui.theme import GRID, THEMES, Theme
+from gui.veil import words_of
+from inference.names import without
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,10 +108,16 @@ class StudyPanel(QWidget):
         item.setData(0, DOCUMENT, document)
         item.setData(0, FACTS, series_facts(series))
         item.setData(0, WARNINGS, "\n\n".join(series.warnings))
-        self._name(item, series, series.warnings)
+        self._name(item, series, self._warnings(series))
         self._group(series).addChild(item)
         self.tree.expandAll()
         self._painter.submit(self._paint, document)
+
+    def _warnings(self, series: Series) -> Sequence[str]:
+        """Its warnings, without names where these are hidden."""
+        if not self._hidden:
+            return series.warnings
+        return [without(line, words_of(series)) for line in series.warnings]
 
     def _name(self, item: QTreeWidgetItem, series: Named, warnings: Sequence[str] = ()) -> None:
         """Call a series by names that may be shown."""
@@ -161,7 +169,7 @@ class StudyPanel(QWidget):
         self._expected = []
         self.tree.clear()
         for document, item in self._items.items():
-            self._name(item, document.series, document.series.warnings)
+            self._name(item, document.series, self._warnings(document.series))
             self._group(document.series).addChild(item)
         self._list_expected()
         self.tree.blockSignals(False)

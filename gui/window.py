@@ -38,6 +38,7 @@ from gui.start_page import StartPage
 from gui.studies import Studies
 from gui.study_panel import StudyPanel
 from gui.tasks import TaskPanel
+from gui.veil import Veil, forget_file_dialogs
 from gui.views import Views
 from gui.workspace import Workspace
 
@@ -75,6 +76,7 @@ class LimnWindow(QMainWindow):
         self.settings = settings or SettingsFile()
         self.studies = Studies()
         self.notices = Notices(self)
+        self.notices.veil = Veil(self.studies, self.settings).over
         self.views = Views()
         self.cine = Cine(self.views)
         self.correction = Correction(self.views, self.notices)
@@ -284,6 +286,7 @@ class LimnWindow(QMainWindow):
             self.views.hide_names(now.hide_patient_names)
             if now.hide_patient_names:
                 self.notices.forget()
+                forget_file_dialogs()
             self._list_recent()
             self._show_title()
             self.projects.recovering.refresh()
@@ -343,6 +346,8 @@ class LimnWindow(QMainWindow):
         )
         self.cine.stop()
         self.audit.close()
+        if self.settings.now.hide_patient_names:
+            forget_file_dialogs()
         self.projects.close()
         self.reader.close()
         if self.is_ready:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import tempfile
@@ -11,6 +12,8 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import psutil
+
 from inference.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 MAX_FILES = 50_000
 MAX_RATIO = 100  # unpacked to packed bytes of an archive: empty pictures reach it, bombs pass it
 SMALL = 100 * 2**20  # bytes that any archive may unpack to
+PREFIX = "limn-unpacked-"  # of temporary folders, before the number of their process
 PASSWORD = 0x1  # flag of an encrypted member
 
 
@@ -27,10 +31,20 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
+def sweep() -> None:
+    """Remove what processes left that a decoder ended while they had an archive unpacked."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
     """A folder with the archive's files, gone afterwards; raises UserError."""
-    with tempfile.TemporaryDirectory(prefix="limn-", ignore_cleanup_errors=True) as folder:
+    sweep()
+    prefix = f"{PREFIX}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         target = Path(folder) / path.stem
         target.mkdir()
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from inference import worker
+from inference import logs, worker
 from inference.channel import Channel
 from inference.errors import UserError
 from inference.messages import (
@@ -228,8 +228,9 @@ class WorkerClient:
                 self._receive(channel.receive())
         except (EOFError, OSError):
             pass
-        except Exception:
-            logger.exception("the %s process sent what cannot be read", self.name)
+        except Exception as error:  # noqa: BLE001 (what arrives may be anything)
+            stack = logs.stack(error)  # without the error's text, which may name the patient
+            logger.warning("the %s process sent what cannot be read: %s", self.name, stack)
         process.kill()
         process.join()
         self._gone(process)
@@ -264,8 +265,9 @@ class WorkerClient:
                 job.on_progress(message.done, message.total, message.note)
             elif isinstance(message, Partial) and job.on_partial:
                 job.on_partial(message.value)
-        except Exception:
-            logger.exception("a callback of %s failed", job.request.task)
+        except Exception as error:  # noqa: BLE001 (the job goes on)
+            stack = logs.stack(error)
+            logger.warning("a callback of %s failed: %s", job.request.task, stack)
 
     def _end(self, number: int, message: Answer) -> None:
         with self._lock:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pydicom
 import pytest
 from conftest import wait_until
 from PIL import Image
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSettings, Qt
+from qtpy.QtGui import QAction
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton
+from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QWidget
 
-from inference import logs
+from inference import archives, logs
+from inference.errors import UserError
 from tests import phantoms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gui.window import LimnWindow
 
@@ -132,3 +137,91 @@ def test_one_undecodable_file_hides_no_other(window: LimnWindow, tmp_path: Path)
     wait_until(lambda: len(window.studies.open) == 2)
     wait_until(lambda: window.notices.toasts)
     assert "middle.png" in " ".join(toast.sentence for toast in window.notices.toasts)
+
+
+def everything(window: LimnWindow) -> str:
+    """All texts of the window and its dialogs, seen or not: captions, tips, titles, notices."""
+    parts: list[str] = []
+    for widget in (window, *window.findChildren(QWidget)):
+        names = ("text", "title", "toolTip", "windowTitle", "accessibleName", "placeholderText")
+        told = (getattr(widget, name, None) for name in names)
+        parts += [str(value()) for value in told if callable(value)]
+    for action in window.findChildren(QAction):
+        parts += [action.text(), action.toolTip()]
+    parts += [part for told in window.notices.all for part in (told.sentence, told.details)]
+    return "\n".join((*parts, texts(window))).casefold()
+
+
+def test_nothing_of_a_hidden_patient_is_told(
+    window: LimnWindow, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warnings, what was saved and where, a failed save, descriptions, and the next dialog."""
+    for path in (study / "ct").iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesDescription, dataset.StudyDescription = "Wintergreen liver", "MRN-4711-0815"
+        path.with_name(f"Aurelia_{path.name}").write_bytes(b"")
+        dataset.save_as(path)
+        path.rename(path.with_name(f"Wintergreen_{path.name}"))
+    (study / "ct" / "Wintergreen_cut").write_bytes(
+        (study / "wintergreen_cut.dcm").read_bytes()[:700]
+    )
+    window.settings.change(hide_patient_names=True)
+    window.opening.open([study / "ct", study / "wintergreen.png"])
+    wait_until(lambda: len(window.studies.open) == 2 and not window.job_bar.rows)
+    document = next(d for d in window.studies.open if d.series.kind == "volume")
+    window.studies.select(document)
+    assert "liver" in everything(window)
+    document.add_object("Lesion")
+    saved: list[object] = []
+    window.export.saved.connect(lambda *what: saved.append(what))
+    out = tmp_path / "Wintergreen out"
+    window.export.save(document, out)
+    wait_until(lambda: saved)
+    window.notices.failed(UserError(f"{out}/Wintergreen_ct.nii could not be written to {out}."))
+    wait_until(lambda: len(window.notices.all) > 1)
+    assert [secret for secret in SECRETS if secret in everything(window)] == []
+    asked: list[str] = []
+    monkeypatch.setattr(
+        QFileDialog, "getExistingDirectory", lambda *given: asked.append(given[2]) or ""
+    )
+    window.commands.actions["open_folder"].trigger()
+    assert asked == [str(Path.home())]
+
+
+def test_settings_of_hidden_patients_hold_no_places(window: LimnWindow, study: Path) -> None:
+    """They are known while the window is open, and gone after it."""
+    window.settings.change(hide_patient_names=True, export_folder=study)
+    window.opening.open([study / "wintergreen.png"])
+    wait_until(lambda: window.studies.open and not window.job_bar.rows)
+    assert window.settings.now.recent == (study / "wintergreen.png",)
+    kept = window.settings.path.read_text("utf-8").casefold()
+    assert [secret for secret in SECRETS if secret in kept] == []
+    window.settings.change(hide_patient_names=False)
+    assert "wintergreen" in window.settings.path.read_text("utf-8")
+
+
+def test_qt_remembers_no_folder_of_hidden_patients(window: LimnWindow, tmp_path: Path) -> None:
+    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
+    kept = QSettings("QtProject")
+    kept.setValue("FileDialog/lastVisited", "file:///cases/Wintergreen")
+    kept.setValue("FileDialog/history", ["file:///cases/Wintergreen"])
+    kept.sync()
+    window.settings.change(hide_patient_names=True)
+    kept.sync()
+    assert not kept.contains("FileDialog/lastVisited")
+    assert not kept.contains("FileDialog/history")
+
+
+def test_an_unpacked_archive_of_a_dead_process_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder may end the process that has it unpacked."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = tmp_path / f"{archives.PREFIX}4194999-x"  # beyond the highest number of a process
+    ours = tmp_path / f"{archives.PREFIX}{os.getpid()}-x"
+    for folder in (gone, ours):
+        folder.mkdir()
+        (folder / "Wintergreen.dcm").write_bytes(b"")
+    archives.sweep()
+    assert not gone.exists()
+    assert ours.exists()

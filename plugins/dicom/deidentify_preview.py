@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,7 +85,7 @@ def _what(before: str | None, after: str | None) -> What:
 
 
 def _values(dataset: Dataset, within: Key = ()) -> Iterator[tuple[Key, str]]:
-    for tag in sorted(tag for tag in dataset.keys() if tag.element):  # lengths of groups aside
+    for tag in filter(attrgetter("element"), sorted(dataset.keys())):  # lengths of groups aside
         try:
             element = dataset[tag]
             name = "Private" if tag.is_private else element.name
