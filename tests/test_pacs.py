@@ -535,11 +535,21 @@ def test_a_name_becomes_a_pattern() -> None:
 # --- in the window --------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all tests: the processes of the tab keep the one that they began with."""
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture
-def page(window: LimnWindow) -> Iterator[PacsBrowser]:
-    """The PACS tab; the server of a test is added by `choose`."""
+def page(window: LimnWindow, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PacsBrowser]:
+    """The PACS tab with nothing found or received; `choose` adds the server of a test."""
+    monkeypatch.setenv("LIMN_DATA_DIR", str(data))
+    received.empty()
     window.browser.open("PACS")
-    yield window.browser.pages["PACS"]
+    found = window.browser.pages["PACS"]
+    found.tree.show_studies([])
+    yield found
     window.browser.close()
 
 
@@ -549,6 +559,7 @@ def choose(window: LimnWindow, server: Server) -> None:
 
 def found(page: PacsBrowser) -> list[Any]:
     """Search, and open the first study; the rows of its series."""
+    page.tree.show_studies([])
     QTest.mouseClick(page.form.search, Qt.MouseButton.LeftButton)
     wait_until(lambda: page.tree.topLevelItemCount() or page.said.objectName() == "error")
     assert page.said.objectName() != "error", page.said.text()
@@ -746,6 +757,6 @@ def test_a_password_is_asked_and_asked_again_if_it_was_wrong(
     page.form.search.click()
     wait_until(lambda: page.said.text() == "")  # it was not given
     assert len(found(page)) == 1
-    assert list(memory_keyring.kept.values()) == [orthanc.PASSWORD]
+    wait_until(lambda: list(memory_keyring.kept.values()) == [orthanc.PASSWORD])
     assert orthanc.PASSWORD not in window.settings.path.read_text()
     assert not answers
