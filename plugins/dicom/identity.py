@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference.names import PARTS, pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -18,11 +20,9 @@ NUMBERS = """
     SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID RequestedProcedureID
     IssuerOfPatientID
 """
-SHORTEST, ANYWHERE = 3, 6  # letters of a word that counts; of one that counts within others
 TELLING = re.compile(  # in free text: dates, telephone and other long numbers, e-mail addresses
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\+?\d[\d\s/-]{4,}\d|\S+@\S+"
 )
-PARTS = re.compile(r"[\^=,;\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,7 @@ class Words:
     @classmethod
     def of(cls, dataset: Dataset) -> Words:
         """Names, numbers and places, wherever in the file they stand."""
-        found = {word.casefold() for word in _words(dataset) if len(word) >= SHORTEST}
-        parts = [_part(word) for word in sorted(found, key=len, reverse=True)]
-        return cls(re.compile("|".join(parts), re.IGNORECASE) if parts else None)
+        return cls(pattern(_words(dataset)))
 
     def without(self, value: str, *, strict: bool) -> str:
         """A text without them; `strict`: also without anything that looks like such a number."""
@@ -82,9 +80,3 @@ def _spellings(day: str) -> list[str]:
         day, f"{year}-{month}-{date}", f"{date}.{month}.{year}", f"{date}/{month}/{year}",
         f"{month}/{date}/{year}",
     ]  # fmt: skip
-
-
-def _part(word: str) -> str:
-    """Short words only where they stand alone: "Lee" is not in "sleep"."""
-    plain = re.escape(word)
-    return plain if len(word) >= ANYWHERE else rf"(?<![^\W_]){plain}(?![^\W_])"
