@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+OURS, SLAB_GROUP, SLAB = "LIMN", 0x3007, 0x01
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 
 
@@ -32,12 +33,25 @@ def structures(path: Path, header: Dataset) -> list[Structure]:
         roi = int(number(drawn, "ReferencedROINumber", 0))
         contours = tuple(_contours(drawn))
         name = text(named[roi], "ROIName") if roi in named else ""
-        slabs = [number(i, "ContourSlabThickness", 0) for i in items(drawn, "ContourSequence")]
-        slab = max(slabs, default=0.0)
-        found.append(Structure(name or f"Structure {roi}", _color(drawn), contours, slab))
+        found.append(Structure(name or f"Structure {roi}", _color(drawn), contours, _slab(drawn)))
     if not any(structure.contours for structure in found):
         raise UserError(f"{path.name} holds no closed contours, so there is nothing to fill.")
     return found
+
+
+def set_slab(drawn: Dataset, millimetres: float) -> None:
+    """Note how far across its contours a structure reaches: the standard has no place for it."""
+    block = drawn.private_block(SLAB_GROUP, OURS, create=True)
+    block.add_new(SLAB, "DS", f"{millimetres:.6g}")
+
+
+def _slab(drawn: Dataset) -> float:
+    """As `set_slab` noted it, or as the retired attribute of the standard says; 0: unknown."""
+    try:
+        return float(drawn.private_block(SLAB_GROUP, OURS)[SLAB].value)
+    except (KeyError, TypeError, ValueError):
+        said = [number(i, "ContourSlabThickness", 0) for i in items(drawn, "ContourSequence")]
+        return max(said, default=0.0)
 
 
 def wanted_image(path: Path, header: Dataset) -> str:

@@ -42,17 +42,26 @@ def unplace(made: Dataset) -> None:
     _drop(made, *PLACED)
     _drop(shared, "PlaneOrientationSequence", "PixelMeasuresSequence")
     made.PatientOrientation = None
+    pointers = [item.DimensionIndexPointer for item in made.DimensionIndexSequence]
+    dimension_of_place = pointers.index(Tag("ImagePositionPatient"))
     for group in made.PerFrameFunctionalGroupsSequence:
         where = group.PlanePositionSequence[0].ImagePositionPatient[2]
         (content,) = group.FrameContentSequence
         content.TemporalPositionIndex = 1 - round(float(where))
+        _set_index(content, dimension_of_place, content.TemporalPositionIndex)
         _drop(content, "StackID", "InStackPositionNumber")
         _drop(group, "PlanePositionSequence")
-    for dimension in made.DimensionIndexSequence:
-        if dimension.DimensionIndexPointer == Tag("ImagePositionPatient"):
-            dimension.DimensionIndexPointer = Tag("TemporalPositionIndex")
-            dimension.FunctionalGroupPointer = Tag("FrameContentSequence")
-            dimension.DimensionDescriptionLabel = "Temporal Position Index"
+    dimension = made.DimensionIndexSequence[dimension_of_place]
+    dimension.DimensionIndexPointer = Tag("TemporalPositionIndex")
+    dimension.FunctionalGroupPointer = Tag("FrameContentSequence")
+    dimension.DimensionDescriptionLabel = "Temporal Position Index"
+
+
+def _set_index(content: Dataset, dimension: int, value: int) -> None:
+    indices = content.DimensionIndexValues
+    indices = [indices] if isinstance(indices, int) else list(indices)
+    indices[dimension] = value
+    content.DimensionIndexValues = indices
 
 
 def _drop(item: Dataset, *keywords: str) -> None:

@@ -31,6 +31,7 @@ from inference.version import VERSION
 from inference.writing import NOTICE, atomic
 from plugins.dicom.derived import code_item
 from plugins.dicom.header import number
+from plugins.dicom.read_rtstruct import set_slab
 from plugins.dicom.references import PATIENT_AND_STUDY, evidence, referred, shown, sources
 from plugins.dicom.terminology import SIDES, term
 from plugins.dicom.write_seg import FAMILY, LONGEST
@@ -143,18 +144,18 @@ def _contours(place: int, segment: Segment, objects: Objects, pictures: Sequence
     item = Dataset()
     item.ReferencedROINumber, item.ROIDisplayColor = place, list(segment.rgb)
     item.ContourSequence = list(_on_slices(segment.value, objects, pictures))
+    across = np.linalg.inv(objects.series.geometry.affine)[0, :3]  # slices a mm
+    set_slab(item, 1 / float(np.linalg.norm(across)))
     return item
 
 
 def _on_slices(value: int, objects: Objects, pictures: Sequence[Shown]) -> Iterator[Dataset]:
-    across = np.linalg.inv(objects.series.geometry.affine)[0, :3]  # slices a mm
-    slab = 1 / float(np.linalg.norm(across))
     box = Box.of(objects.labels == value)
     for picture in pictures if box else ():
         if box is not None and box.start[0] <= picture.index < box.stop[0]:
             inside = objects.labels[picture.index][box.slices[1:]] == value
             for ring in polygons(inside):
-                yield _contour(_placed(ring + box.start[1:], picture), picture, slab)
+                yield _contour(_placed(ring + box.start[1:], picture), picture)
 
 
 def _placed(ring: NDArray[np.float64], picture: Shown) -> NDArray[np.float64]:
@@ -166,13 +167,12 @@ def _placed(ring: NDArray[np.float64], picture: Shown) -> NDArray[np.float64]:
     return np.asarray(ring @ steps + where.position)
 
 
-def _contour(points: NDArray[np.float64], picture: Shown, slab: float) -> Dataset:
+def _contour(points: NDArray[np.float64], picture: Shown) -> Dataset:
     item, image = Dataset(), referred(picture.source)
     if picture.frame_number is not None:
         image.ReferencedFrameNumber = picture.frame_number
     item.ContourImageSequence = [image]
     item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
-    item.ContourSlabThickness = f"{slab:.6g}"
     text = "\\".join(map("{:.4f}".format, points.ravel().tolist())).encode("ascii")
     text += b" " * (len(text) % 2)
     item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, True, True)
