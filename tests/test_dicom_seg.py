@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from inference.errors import UserError
+from inference.label_files import read_job
 from inference.object_files import FORMATS, Objects, header, write_job
 from inference.worker import JobContext
 from inference.writing import Algorithm, Segment
@@ -128,16 +129,19 @@ def test_a_tilted_gantry_keeps_each_slice_in_its_place(tmp_path: Path) -> None:
     tilted = replace(series, geometry=replace(series.geometry, affine=affine))
     slices = phantoms.ct_slices(tilted)
     (found,) = load_series(phantoms.save(tmp_path / "ct", slices))
-    (path,) = write_binary(objects(found), tmp_path / "case")
+    labels = np.zeros(found.voxels.shape, np.uint8)
+    labels[found.voxels > 50] = 7  # a voxel of it for each bright pixel of the files
+    (path,) = write_binary(replace(objects(found), labels=labels), tmp_path / "case")
     seg = pydicom.dcmread(path)
-    values = {1: 3, 2: 7}
+    to_index = np.linalg.inv(found.geometry.affine)
+    assert (seg.Rows, seg.Columns) == (9, 11)
     for group, pixels in zip(seg.PerFrameFunctionalGroupsSequence, seg.pixel_array, strict=True):
-        value = values[group.SegmentIdentificationSequence[0].ReferencedSegmentNumber]
-        place = [float(mm) for mm in group.PlanePositionSequence[0].ImagePositionPatient]
-        index = round((place[2] - phantoms.ORIGIN[2]) / phantoms.SPACING[0])
-        np.testing.assert_allclose(place, found.geometry.to_patient((index, 0, 0)), atol=1e-3)
-        np.testing.assert_array_equal(pixels, labelled(found)[index] == value)
-    assert len(seg.pixel_array) == 4
+        corner = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
+        z, y, x = np.rint(to_index[:3, :3] @ corner + to_index[:3, 3]).astype(int)
+        np.testing.assert_array_equal(pixels, labels[z, y : y + 9, x : x + 11] == 7)
+    shape = found.canonical().shape
+    again = read_job(JobContext("cpu"), str(path), found.canonical_geometry, shape)
+    assert np.count_nonzero((again.labels != 0) != (labels != 0)) == 0
 
 
 def test_a_multi_frame_source_is_referred_to_by_frame(tmp_path: Path) -> None:

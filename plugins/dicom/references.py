@@ -10,15 +10,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from inference.box import Box
 from inference.errors import UserError
 from plugins.dicom.derived import sound
-from plugins.dicom.header import Plane, number, plane, text
+from plugins.dicom.header import number, plane, text
 from plugins.dicom.parse import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from inference.series import Array, Series
 
@@ -40,22 +39,34 @@ REFERRED = (
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One slice or frame of a source, and the index of the series' stored grid that it shows."""
+    """One slice or frame of a source, and where on the series' stored grid it lies."""
 
     source: Dataset
     frame: int  # from 0; 0 of a file with one picture
-    index: int
+    corner: tuple[float, float, float] = (0.0, 0.0, 0.0)  # (z, y, x) of its first pixel on the grid
+
+    @property
+    def index(self) -> int:
+        """Along the first axis of the grid."""
+        return round(self.corner[0])
+
+    def cut(self, labels: Array) -> Array:
+        """The labels of its pixels: slices of a tilted gantry are moved on the grid."""
+        rows, columns = int(self.source.Rows), int(self.source.Columns)
+        slice_ = labels[self.index]
+        start = round(self.corner[1]), round(self.corner[2])
+        if start == (0, 0) and slice_.shape == (rows, columns):
+            return np.asarray(slice_)
+        here = Box(start, (start[0] + rows, start[1] + columns))
+        held = here.clipped(slice_.shape)
+        found = np.zeros((rows, columns), labels.dtype)
+        found[held.shifted((-start[0], -start[1])).slices] = slice_[held.slices]
+        return found
 
     @property
     def frame_number(self) -> int | None:
         """As a reference names it, from 1; None for a file with one picture."""
         return self.frame + 1 if is_multi_frame(self.source) else None
-
-    @property
-    def plane(self) -> Plane | None:
-        """Where it lies, if the file says."""
-        return plane(self.source, self.frame)
-
 
 def sources(series: Series, whereto: str = "NIfTI or NRRD") -> list[Dataset]:
     """What an object made from a series repeats of each of its files; raises UserError.
@@ -91,7 +102,7 @@ def shown(found: Sequence[Dataset], series: Series) -> list[Shown]:
     """The slice of the series' stored grid that each source slice or frame shows; UserError."""
     pictures = [(source, frame) for source in found for frame in range(frames(source))]
     if series.kind != "volume":
-        return [Shown(*picture, index) for index, picture in enumerate(pictures)]
+        return [Shown(*picture, (index, 0, 0)) for index, picture in enumerate(pictures)]
     planes = [plane(*picture) for picture in pictures]
     positions = [where.position for where in planes if where is not None]
     if len(positions) != len(planes):
@@ -99,8 +110,12 @@ def shown(found: Sequence[Dataset], series: Series) -> list[Shown]:
             "Not every slice of this series says where it lies, so that no DICOM object can refer "
             "to it: export NIfTI or NRRD instead."
         )
-    rows = _rows(np.linalg.inv(series.geometry.affine), np.asarray(positions))
-    return [Shown(*picture, int(row)) for picture, row in zip(pictures, rows, strict=True)]
+    to_index = np.linalg.inv(series.geometry.affine)
+    corners = np.asarray(positions) @ to_index[:3, :3].T + to_index[:3, 3]
+    return [
+        Shown(*picture, (float(z), float(y), float(x)))
+        for picture, (z, y, x) in zip(pictures, corners, strict=True)
+    ]
 
 
 def nearest(found: Sequence[Shown], series: Series, place: Sequence[float]) -> Shown:
@@ -151,8 +166,3 @@ def _complete_volume(source: Dataset, series: Series) -> None:
             source.SliceThickness = source.SpacingBetweenSlices
     if not text(source, "FrameOfReferenceUID"):  # of an old file: the series is its own frame
         source.FrameOfReferenceUID = generate_uid(entropy_srcs=[series.identity.series_uid])
-
-
-def _rows(to_index: Array, positions: Array) -> NDArray[np.intp]:
-    along: NDArray[np.float64] = positions @ to_index[0, :3] + to_index[0, 3]
-    return np.rint(along).astype(np.intp)

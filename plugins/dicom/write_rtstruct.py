@@ -155,16 +155,8 @@ def _on_slices(value: int, objects: Objects, pictures: Sequence[Shown]) -> Itera
         if box is not None and box.start[0] <= picture.index < box.stop[0]:
             inside = objects.labels[picture.index][box.slices[1:]] == value
             for ring in polygons(inside):
-                yield _contour(_placed(ring + box.start[1:], picture), picture)
-
-
-def _placed(ring: NDArray[np.float64], picture: Shown) -> NDArray[np.float64]:
-    """(row, column) to LPS (x, y, z), mm, on the plane of the slice itself."""
-    where = picture.plane
-    if where is None:
-        raise UserError("A slice does not say where it lies, so that no contour can lie on it.")
-    steps = np.multiply([where.down, where.across], np.array(where.spacing)[:, None])
-    return np.asarray(ring @ steps + where.position)
+                index = np.insert(ring + box.start[1:], 0, picture.corner[0], axis=1)
+                yield _contour(objects.series.geometry.to_patient(index), picture)
 
 
 def _contour(points: NDArray[np.float64], picture: Shown) -> Dataset:

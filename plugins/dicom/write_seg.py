@@ -104,13 +104,13 @@ def _frames(found: list[Dataset], objects: Objects) -> Array:
     """Labels of each source slice or frame, in their order; raises UserError."""
     if objects.series.kind == "image":
         return objects.labels[None]
-    places = [picture.index for picture in shown(found, objects.series)]
-    if max(places) >= len(objects.labels):
+    pictures = shown(found, objects.series)
+    if max(picture.index for picture in pictures) >= len(objects.labels):
         raise UserError(
             f"{objects.series.path.name} has frames that could not be read, so that no DICOM SEG "
             "can refer to it: export NIfTI or NRRD instead."
         )
-    return objects.labels[places]
+    return np.stack([picture.cut(objects.labels) for picture in pictures])
 
 
 def _described(place: int, segment: Segment) -> SegmentDescription:
