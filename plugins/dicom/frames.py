@@ -14,7 +14,7 @@ from plugins.dicom.parse import read_whole
 from plugins.dicom.phases import frame_traits, phases
 from plugins.dicom.pixels import Shown, Stored, decode, shown
 from plugins.dicom.runs import build_run
-from plugins.dicom.stacks import build
+from plugins.dicom.stacks import build, placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,9 @@ def _digest(values: Array, members: Sequence[int]) -> str:
 
 def _volume(entry: Slice, stored: Stored, look: Shown, volume: _Volume, digest: str) -> Series:
     order = [volume.members[index] for index in volume.stack.order]
+    voxels, geometry = placed(look, look.values[order], volume.stack)
     series = build(
-        [entry], "volume", stacking.onto_grid(look.values[order], volume.stack), look,
-        volume.stack.geometry, sha256=digest,
+        [entry], "volume", voxels, look, geometry, sha256=digest,
         warnings=(*stored.notes, *look.notes, *volume.notes, *volume.stack.notes),
     )  # fmt: skip
     said = " · ".join(filter(None, (series.identity.series_description, volume.label)))

@@ -57,7 +57,16 @@ class Plane:
 def text(header: Dataset, keyword: str) -> str:
     """The value as text, or ""."""
     value = _value(header, keyword)
-    return "" if value is None else str(value).strip()
+    found = "" if value is None else str(value).strip()
+    return found if found.isascii() or "SpecificCharacterSet" in header else _unannounced(found)
+
+
+def _unannounced(found: str) -> str:
+    """Text of a file that does not name its character set: many are in UTF-8 then."""
+    try:
+        return found.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return found
 
 
 def modality(header: Dataset) -> str:
@@ -107,7 +116,29 @@ def window(header: Dataset) -> tuple[float, float] | None:
     """(centre, width) that the file proposes, in units of the rescaled values."""
     source = group(header, "FrameVOILUTSequence") or header
     centre, width = numbers(source, "WindowCenter"), numbers(source, "WindowWidth")
-    return (centre[0], width[0]) if centre and width and width[0] >= 1 else None
+    if centre and width and width[0] >= 1:
+        return centre[0], width[0]
+    return _window_of_table(items(header, "VOILUTSequence"))
+
+
+def _window_of_table(tables: list[Dataset]) -> tuple[float, float] | None:
+    """The straight window nearest to a table: where it leaves black, and where it reaches white."""
+    described = numbers(tables[0], "LUTDescriptor") if tables else ()
+    shades = _shades(tables[0]) if described else np.array([])
+    if len(described) != 3 or len(shades) < 2 or np.ptp(shades) == 0:
+        return None
+    share = (shades - shades.min()) / np.ptp(shades)
+    low, high = np.flatnonzero(share > 0.02)[0], np.flatnonzero(share >= 0.98)[0]
+    start = described[1] - 2**16 * (described[1] >= 2**15)  # signed, whatever its VR says
+    return (float(start + (low + high) / 2), float(high - low)) if high > low else None
+
+
+def _shades(table: Dataset) -> np.ndarray[Any, np.dtype[np.float64]]:
+    data = _value(table, "LUTData")
+    if not isinstance(data, bytes):
+        return np.array(numbers(table, "LUTData"))
+    few = len(data) <= numbers(table, "LUTDescriptor")[0] + 1  # a byte each
+    return np.frombuffer(data[: len(data) // 2 * 2], np.uint8 if few else "<u2").astype(float)
 
 
 def group(header: Dataset, keyword: str, frame: int = 0) -> Dataset | None:

@@ -15,7 +15,8 @@ from inference.parallel import in_order
 from plugins.dicom.files import files_of
 from plugins.dicom.frames import read_frames
 from plugins.dicom.glimpse import glimpse
-from plugins.dicom.header import Slice, has_image, identity, modality, text
+from plugins.dicom.header import Slice, has_image, identity, modality, number, text
+from plugins.dicom.mosaic import mosaic, read_mosaic
 from plugins.dicom.parse import read_until_pixels
 from plugins.dicom.read_rtstruct import RT_STRUCTURE_SET, wanted_image
 from plugins.dicom.runs import read_run_files, run_groups
@@ -86,11 +87,10 @@ def _read(part: Part, refused: list[str]) -> list[Series]:
 
 
 def _labelled(series: Series, part: Part) -> Series:
-    return replace(series.warned(*part.notes), identity=_identity(part))
+    return replace(series.warned(*part.notes), identity=_told_apart(series.identity, part))
 
 
-def _identity(part: Part) -> Identity:
-    found = identity(part.slices[0].header)
+def _told_apart(found: Identity, part: Part) -> Identity:
     description = " · ".join(filter(None, (found.series_description, part.label)))
     return replace(found, series_description=description)
 
@@ -110,11 +110,18 @@ def _wanted(parts: list[Part], first: Path | None) -> list[Part]:
 
 
 def _parts(slices: list[Slice]) -> list[Part]:
-    runs, others = run_groups([entry for entry in slices if entry.frames == 1])
+    tiled = [entry for entry in slices if mosaic(entry.header)]
+    whole = {id(entry) for entry in (*tiled, *(s for s in slices if s.frames > 1))}
+    runs, others = run_groups([entry for entry in slices if id(entry) not in whole])
     parts = slice_parts(others)
     parts += [Part(run, partial(_one_run, run)) for run in runs]
     parts += [Part([s], partial(read_frames, s)) for s in slices if s.frames > 1]
+    parts += [Part([s], partial(read_mosaic, s), _time(s) * (len(tiled) > 1)) for s in tiled]
     return parts
+
+
+def _time(entry: Slice) -> str:
+    return f"time {number(entry.header, 'AcquisitionNumber', 0):g}"
 
 
 def _one_run(run: list[Slice]) -> list[Series]:
@@ -123,14 +130,15 @@ def _one_run(run: list[Slice]) -> list[Series]:
 
 def _order(part: Part) -> tuple[str, float, str]:
     found = identity(part.slices[0].header)
-    number = float(found.series_number) if found.series_number.isdigit() else float("inf")
-    return found.study_date, number, found.series_uid
+    place = float(found.series_number) if found.series_number.isdigit() else float("inf")
+    return found.study_date, place, found.series_uid
 
 
 def _entry(part: Part) -> Entry:
     first = part.slices[0]
     kind = modality(first.header) or "OT"
-    return Entry(_key(part), _identity(part), kind, part.shape, first.path)
+    named = _told_apart(identity(first.header), part)
+    return Entry(_key(part), named, kind, part.shape, first.path)
 
 
 def _key(part: Part) -> str:

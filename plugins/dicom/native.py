@@ -14,6 +14,7 @@ from inference.arrivals import listener
 from inference.parallel import in_order
 from inference.reading import require_memory
 from plugins.dicom.header import number, text
+from plugins.dicom.overlays import in_spare_bits
 from plugins.dicom.pixels import Stored
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def _format(header: Dataset) -> tuple[int, int, str] | None:
     value = partial(number, header, default=-1)
     allocated, stored = value("BitsAllocated"), value("BitsStored")
     plain = (
-        header.file_meta.TransferSyntaxUID in HEADS
+        not in_spare_bits(header)
+        and header.file_meta.TransferSyntaxUID in HEADS
         and allocated in {8, 16, 32}
         and 0 < stored <= allocated
         and value("HighBit") == stored - 1

@@ -13,6 +13,7 @@ from inference.errors import UserError
 from inference.reading import decoding, require_memory, sha256
 from plugins.dicom.decoders import decode_all, decode_whole_frames
 from plugins.dicom.header import group, has_image, number, text
+from plugins.dicom.overlays import without_spare_bits
 from plugins.dicom.repair import repair
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from inference.series import Array
 
 MAX_FRAMES = 100_000
+UNITS = {"BQML": "Bq/ml", "CNTS": "counts", "GML": "g/ml", "PROPCPS": "counts/s"}  # of PET
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def _claimed_shape(dataset: Dataset) -> tuple[int, ...]:
 def _decode(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored:
     try:
         values, photometric = decode_all(path, dataset)
+        values = without_spare_bits(values, dataset)
     except NotImplementedError as error:
         syntax = UID(dataset.file_meta.TransferSyntaxUID)
         raise UserError(
@@ -184,7 +187,7 @@ def _inverted(values: Array) -> Array:
 
 
 def _rescaled(stored: Stored, headers: Sequence[Dataset]) -> tuple[Array, str]:
-    values = stored.values
+    values = _signed(stored.values, headers[0])
     if "ModalityLUTSequence" in headers[0]:
         return apply_modality_lut(values, headers[0]), text(
             headers[0].ModalityLUTSequence[0], "ModalityLUTType"
@@ -201,6 +204,17 @@ def _rescaled(stored: Stored, headers: Sequence[Dataset]) -> tuple[Array, str]:
     return np.stack(parts), unit
 
 
+def _signed(values: Array, header: Dataset) -> Array:
+    """Some writers leave the upper bits of negative values empty."""
+    bits = int(number(header, "BitsStored", 0))
+    if values.dtype.kind != "i" or not 0 < bits < 8 * values.itemsize:
+        return values
+    if values.min() < 0 or not 2 ** (bits - 1) <= values.max() < 2**bits:
+        return values
+    spare = 8 * values.itemsize - bits
+    return np.asarray((values << spare) >> spare)
+
+
 def _line(header: Dataset, frame: int) -> tuple[float, float, str]:
     """Slope, intercept and unit of one frame."""
     if "DoseGridScaling" in header:
@@ -209,6 +223,7 @@ def _line(header: Dataset, frame: int) -> tuple[float, float, str]:
     unit = text(source, "RescaleType").replace("US", "")
     if not unit and text(header, "Modality") == "CT" and "RescaleSlope" in source:
         unit = "HU"
+    unit = unit or UNITS.get(text(header, "Units"), "")
     return number(source, "RescaleSlope", 1) or 1.0, number(source, "RescaleIntercept", 0), unit
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugins.dicom.header import group, number, pixel_spacing
+from plugins.dicom.header import group, items, number, pixel_spacing
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
     Spacing = tuple[float, float] | None
 
+TISSUE, CENTIMETRES = 1, 3  # of an ultrasound region: 2D image, unit
 AT_DETECTOR = "Lengths are measured at the detector: in the patient they are shorter."
 
 
 def spacing_in_patient(header: Dataset) -> tuple[Spacing, tuple[str, ...]]:
     """(down, across), mm, as exact as the header allows, and a warning if that is not enough."""
-    stated = pixel_spacing(header)
+    stated = pixel_spacing(header) or _of_regions(header)
     detector = pixel_spacing(
         group(header, "FramePixelDataPropertiesSequence") or header, "ImagerPixelSpacing"
     )
@@ -32,6 +33,18 @@ def spacing_in_patient(header: Dataset) -> tuple[Spacing, tuple[str, ...]]:
     if shrink is None:
         return detector, (AT_DETECTOR,)
     return (detector[0] * shrink, detector[1] * shrink), ()
+
+
+def _of_regions(header: Dataset) -> Spacing:
+    """Of ultrasound: that of its 2D regions, if all are alike."""
+    found = set()
+    for region in items(header, "SequenceOfUltrasoundRegions"):
+        flat = number(region, "RegionSpatialFormat", 0) == TISSUE
+        units = (number(region, f"PhysicalUnits{axis}Direction", 0) for axis in "XY")
+        if flat and set(units) == {CENTIMETRES}:
+            found.add(tuple(abs(10 * number(region, f"PhysicalDelta{axis}", 0)) for axis in "YX"))
+    known = found.pop() if len(found) == 1 else ()
+    return (known[0], known[1]) if known and min(known) > 0 else None
 
 
 def _shrink(header: Dataset) -> float | None:

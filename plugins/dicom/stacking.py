@@ -34,6 +34,7 @@ class Stack:
     places: tuple[float, ...]  # grid index of each ordered slice, whole numbers if even
     count: int
     notes: tuple[str, ...]
+    tilted: bool = False  # the slices do not advance along their normal
 
     @property
     def even(self) -> bool:
@@ -92,9 +93,10 @@ def stack(planes: Sequence[Plane]) -> Stack | str:
     advance = (positions[-1] - positions[0]) / along[-1]
     if np.abs(positions - positions[0] - along[:, None] * advance).max() > 0.25 * step + UNEVEN:
         return "The slices do not lie in a row: they do not make a volume."
-    notes = (*_unevenness(places, count, step), *_tilt(advance, planes[0]))
+    tilt = _tilt(advance, planes[0])
+    notes = (*_unevenness(places, count, step), *tilt)
     geometry = planes[order[0]].geometry(advance * step)
-    return Stack(tuple(order.tolist()), geometry, places, count, notes)
+    return Stack(tuple(order.tolist()), geometry, places, count, notes, bool(tilt))
 
 
 def _grid(along: Floats) -> tuple[float, tuple[float, ...]]:
@@ -126,7 +128,7 @@ def _tilt(advance: Floats, plane: Plane) -> tuple[str, ...]:
         return ()
     return (
         f"The gantry was tilted by {np.degrees(np.arcsin(min(1.0, sine))):.0f} degrees: "
-        "positions and measurements allow for it, the views show it sheared.",
+        "the slices were moved back above each other.",
     )
 
 

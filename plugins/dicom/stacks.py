@@ -21,6 +21,7 @@ from plugins.dicom.parse import read_whole
 from plugins.dicom.phases import file_order, file_traits, phases
 from plugins.dicom.pixels import Shown, Stored, decode, shown
 from plugins.dicom.projection import spacing_in_patient
+from plugins.dicom.straighten import straightened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from inference.series import Array, Kind
 
-ALIKE = ("StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "SamplesPerPixel",
+OWN = ("InstanceNumber", "ImagePositionPatient", "AcquisitionNumber", "ContentTime")
+ALIKE = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber",
+         "FrameOfReferenceUID", "Rows", "Columns", "SamplesPerPixel",
          "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation")  # fmt: skip
 SINGLE = "They were opened as single images."
 SPLIT = "Its series has slices of several orientations or sizes and was split by them."
@@ -75,9 +78,11 @@ def slice_parts(slices: Sequence[Slice]) -> list[Part]:
 
 def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
     """Each instance once, and how many files were left out."""
-    unique: dict[str, Slice] = {}
+    unique: dict[tuple[str, ...], Slice] = {}
     for entry in slices:
-        unique.setdefault(text(entry.header, "SOPInstanceUID") or str(entry.path), entry)
+        uid = text(entry.header, "SOPInstanceUID") or str(entry.path)
+        # careless programs give all images one identifier
+        unique.setdefault((uid, *(text(entry.header, name) for name in OWN)), entry)
     copies = len(slices) - len(unique)
     notes = (f"{copies} files are copies of others and were left out.",) if copies else ()
     return list(unique.values()), notes
@@ -192,12 +197,20 @@ def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
         arranged = left
     digest = stored.sha256
     look = shown(stored, [entry.header for entry in whole])
-    voxels = stacking.onto_grid(look.values, arranged)
+    voxels, geometry = placed(look, look.values, arranged)
     details = {} if arranged.even else {"slice_places": arranged.places}
     return build(
-        whole, "volume", voxels, look, arranged.geometry, sha256=digest,
+        whole, "volume", voxels, look, geometry, sha256=digest,
         warnings=(*broken, *look.notes, *arranged.notes), details=details,
     )  # fmt: skip
+
+
+def placed(look: Shown, slices: Array, arranged: stacking.Stack) -> tuple[Array, Geometry]:
+    """Ordered slices on an even grid with right angles; colours stay sheared."""
+    grid = stacking.onto_grid(slices, arranged)
+    if arranged.tilted and not look.rgb:
+        return straightened(grid, arranged.geometry)
+    return grid, arranged.geometry
 
 
 def decode_each(entries: Sequence[Slice]) -> tuple[Stored, tuple[str, ...]]:
