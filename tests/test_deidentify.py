@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import UID, JPEG2000Lossless, SecondaryCaptureImageStorage
+from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
 from inference.audit import Trail
 from inference.errors import UserError
@@ -23,6 +27,7 @@ from plugins.dicom.deidentify_preview import Change, preview_job
 from plugins.dicom.masking import Mask
 from plugins.dicom.pseudonyms import Pseudonyms, moved
 from plugins.dicom.sniff import is_dicom
+from plugins.dicom.streams import without_comments
 from tests import identities, phantoms
 
 if TYPE_CHECKING:
@@ -253,6 +258,36 @@ def test_text_in_the_bits_above_the_picture_goes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.frombuffer(found.PixelData, "<u2").reshape(8, 8), picture)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG2000"])
+def test_comments_in_compressed_pictures_go(tmp_path: Path, kind: str) -> None:
+    """Cameras write them, and no attribute of DICOM tells of them."""
+    exif = Image.Exif()
+    exif[0x010E] = "Quillfeather"
+    streams = []
+    for seed in range(2):
+        stream, picture = BytesIO(), Image.effect_noise((64, 48), 30 + seed)
+        more = {"exif": exif} if kind == "JPEG" else {"no_jp2": True}
+        picture.save(stream, kind, comment="of Wintergreen, Aurelia", **more)
+        streams.append(stream.getvalue())
+    assert all(b"Wintergreen" in stream for stream in streams)
+    dataset = phantoms.dicom(tmp_path / "a.dcm", SecondaryCaptureImageStorage)
+    phantoms.set_pixels(dataset, np.zeros((2, 48, 64), np.uint8))
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit if kind == "JPEG" else JPEG2000Lossless
+    dataset.PixelData = encapsulate(streams)
+    dataset["PixelData"].VR = "OB"
+    before = dataset.pixel_array.copy()
+    found = copied(tmp_path / "out", dataset, looked=True)
+    assert left(Path(found.filename)) == []
+    np.testing.assert_array_equal(found.pixel_array, before)
+
+
+@pytest.mark.parametrize(
+    "stream", [b"", b"\xff\xd8", b"\xff\xd8\xff\xfe\xff\xff", b"abc", b"\xff\x4f\0"]
+)
+def test_a_damaged_stream_stays_as_it_is(stream: bytes) -> None:
+    assert without_comments(stream) == stream
+
+
 def test_burned_in_text_is_warned_of(tmp_path: Path) -> None:
     def capture(name: str, **elements: str) -> Path:
         path = tmp_path / name
@@ -304,6 +339,31 @@ def test_the_preview_is_what_is_written(tmp_path: Path) -> None:
     deep = [change for change in preview.changes if "Plane Position Sequence 1 > " in change.name]
     assert any(change.what == "removed" for change in deep)
     assert Counter(change.what for change in preview.changes)["removed"] > 500
+
+
+@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dicom3tools is not installed")
+@pytest.mark.parametrize("options", [(), ("dates", "patient", "texts")], ids=("basic", "options"))
+def test_a_copy_is_as_valid_as_its_original(
+    shared_data: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """By dicom3tools, which had no part in writing it; of each kind of image one."""
+
+    def errors(path: Path) -> set[str]:
+        answer = subprocess.run(
+            ["dciodvfy", path], capture_output=True, encoding="latin-1", check=False
+        )
+        return {line for line in answer.stderr.splitlines() if line.startswith("Error")}
+
+    zoo = shared_data / "dicom_zoo" / "files"
+    first: dict[str, Path] = {}
+    for path in sorted(zoo.iterdir()):
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        if dataset.get("SOPClassUID") not in first and not errors(path):
+            first[str(dataset.get("SOPClassUID"))] = path
+    assert len(first) > 3
+    for part in copy(tmp_path, *first.values(), options=options, looked=True):
+        assert part.to, part.problem
+        assert errors(Path(part.to)) == set()
 
 
 def limn(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

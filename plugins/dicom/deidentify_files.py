@@ -17,6 +17,7 @@ from plugins.dicom.masking import Mask, black_out, burned_in, clear_hidden_bits
 from plugins.dicom.parse import read_whole
 from plugins.dicom.pseudonyms import Pseudonyms, person_of
 from plugins.dicom.quiet import quiet
+from plugins.dicom.streams import clear_comments
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -127,9 +128,21 @@ def _copy(path: Path, order: Order, rules: Rules, taken: set[Path]) -> Copied:
     clear_hidden_bits(dataset)
     if masks:
         black_out(path, dataset, masks)
+    else:
+        _clear_comments(path, dataset)
     deidentify(dataset, rules, masked=bool(masks))
     _save(path, dataset, target)
     return Copied(0, str(target), study, warning=warning)
+
+
+def _clear_comments(path: Path, dataset: Dataset) -> None:
+    try:
+        clear_comments(dataset)
+    except Exception as error:  # a damaged encapsulation makes pydicom raise almost anything
+        raise UserError(
+            f"The compressed pixels of {path.name} are damaged, so nobody knows what is in them: "
+            "left out."
+        ) from error
 
 
 def place(dataset: Dataset, pseudonyms: Pseudonyms) -> Path:
