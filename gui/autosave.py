@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,24 @@ def recovery_folder() -> Path:
     """Where unsaved work is kept: the user's data folder; LIMN_DATA_DIR names another."""
     folder = os.environ.get("LIMN_DATA_DIR") or user_data_path("limn", appauthor=False)
     return Path(folder) / "recovery"
+
+
+REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "nothing may be written there",
+    sqlite3.SQLITE_CANTOPEN: "nothing can be written there",
+    sqlite3.SQLITE_BUSY: "another program is using it",
+}
+
+
+def trouble(error: BaseException) -> str:
+    """What to tell the user of a failure to keep unsaved work."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reason = REASONS.get(code) or getattr(error, "strerror", "") or "the disk refused"
+    return (
+        f"Unsaved work cannot be kept in {recovery_folder()} ({reason.lower()}): save often. "
+        "Limn goes on trying."
+    )
 
 
 @dataclass(eq=False)

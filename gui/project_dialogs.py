@@ -68,6 +68,8 @@ class MissingDialog(QDialog):
         for part in (button("Cancel", self.reject), self.go_on, self.look):
             row.addWidget(part)
         column.addLayout(row)
+        self.look.setDefault(True)
+        self.look.setFocus()
 
     def _look(self) -> None:
         start = str(self._request.folder or Path.home())
@@ -130,6 +132,7 @@ class RecoveryDialog(QDialog):
             offer.recover_asked.connect(self.accept)
             offer.discard_asked.connect(self.accept)
         column.addWidget(button("Later", self.reject), 0, Qt.AlignmentFlag.AlignRight)
+        offers[0].recover.setFocus()
 
 
 def ask_unsaved(host: QWidget, count: int, why: str) -> Button:
@@ -169,8 +172,9 @@ def sure_to_replace(host: QWidget, name: str) -> bool:
 def _headline(request: Request) -> str:
     count, total = len(lacking_in(request)), len(request.project.documents)
     if total == 1:
-        return "The image of this project is not where it was."
-    return f"{count} of the {total} images of this project are not where they were."
+        return "The image of this project was not found."
+    verb = "were" if count > 1 else "was"
+    return f"{count} of the {total} images of this project {verb} not found."
 
 
 def _missing_line(one: SavedDocument, request: Request, hidden: bool) -> str:

@@ -115,6 +115,12 @@ def write(path: Path, project: Project, arrays: Iterable[Member]) -> None:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+def read_project(path: Path) -> Project:
+    """What a project file says, without its arrays; raises UserError."""
+    with ProjectFile(path) as file:
+        return file.project
+
+
 def revision(path: Path) -> str:
     """The revision of a project file; "" if there is none that can be read."""
     try:

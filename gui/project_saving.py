@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gui.project import Project, SavedDocument
 
     Array = NDArray[Any]
+    Carried = tuple[SavedDocument, Store]  # an image that was not found, and where its arrays are
 
 TRIES = 3  # of copying labels beside the Qt thread, before it waits for a copy
 
@@ -36,7 +38,7 @@ class Draft:
     project: Project
     documents: tuple[tuple[str, Document, int], ...]  # key, document, its version
     arrays: tuple[tuple[str, str, Array], ...]  # that nobody changes
-    carried: tuple[tuple[SavedDocument, Store], ...] = ()  # whose images were not found
+    carried: tuple[Carried, ...] = ()
 
     def labels(self) -> list[tuple[str, str, Array]] | None:
         """Copies of the labels; None if they have changed meanwhile."""
@@ -53,7 +55,7 @@ class Draft:
 class ProjectSaving(QObject):
     """One saving after the other."""
 
-    saved = Signal(object, object)  # path, Project
+    saved = Signal(object, object, tuple)  # path, Project, those of its documents that were carried
     failed = Signal(object)  # error
 
     def __init__(self, host: QWidget) -> None:
@@ -76,31 +78,50 @@ class ProjectSaving(QObject):
         )
 
     def _done(
-        self, path: Path, draft: Callable[[], Draft], tries: int, project: Project | None
+        self,
+        path: Path,
+        draft: Callable[[], Draft],
+        tries: int,
+        written: tuple[Project, tuple[SavedDocument, ...]] | None,
     ) -> None:
-        if project is None:
+        if written is None:
             self.save(path, draft, tries - 1)
         else:
-            self.saved.emit(path, project)
+            self.saved.emit(path, *written)
 
 
-def _written(path: Path, draft: Draft, copied: list[tuple[str, str, Array]] | None) -> Any:
-    """The project that was written; None if it changed before it was copied."""
+def _written(
+    path: Path, draft: Draft, copied: list[tuple[str, str, Array]] | None
+) -> tuple[Project, tuple[SavedDocument, ...]] | None:
+    """The project that was written, and what it carries; None if it changed meanwhile."""
     labels = copied if copied is not None else draft.labels()
     if labels is None:
         return None
-    documents = (*draft.project.documents, *(one for one, _ in draft.carried))
+    carried = _with_keys(draft)
+    documents = (*draft.project.documents, *carried)
     project = replace(draft.project, documents=tuple(_placed(documents, path)))
-    project_file.write(path, project, _members(draft, labels))
-    return project
+    project_file.write(path, project, _members(draft, labels, carried))
+    return project, project.documents[len(draft.documents) :]
 
 
-def _members(draft: Draft, labels: Sequence[tuple[str, str, Array]]) -> Iterable[Any]:
+def _with_keys(draft: Draft) -> tuple[SavedDocument, ...]:
+    """What is carried, under keys that no other image of the project has."""
+    taken = [key for key, _, _ in draft.documents]
+    for one, _ in draft.carried:
+        free = (str(number) for number in count(1) if str(number) not in taken)
+        taken.append(next(free) if one.key in taken else one.key)
+    keys = taken[len(draft.documents) :]
+    return tuple(replace(one, key=key) for (one, _), key in zip(draft.carried, keys, strict=True))
+
+
+def _members(
+    draft: Draft, labels: Sequence[tuple[str, str, Array]], carried: Sequence[SavedDocument]
+) -> Iterable[tuple[str, str, Array]]:
     yield from draft.arrays
     yield from labels
-    for one, store in draft.carried:
+    for (one, store), renamed in zip(draft.carried, carried, strict=True):
         for name, info in one.arrays.items():
-            yield one.key, name, store.array(one.key, name, info)
+            yield renamed.key, name, store.array(one.key, name, info)
 
 
 def _placed(documents: Iterable[SavedDocument], path: Path) -> Iterable[SavedDocument]:

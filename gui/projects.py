@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from gui import project_file
-from gui.autosave import Autosave, recovery_folder
+from gui.autosave import Autosave, recovery_folder, trouble
 from gui.background import Background
 from gui.project_dialogs import Button, MissingDialog, ask_unsaved, sure_to_replace
-from gui.project_file import SUFFIX, Closed, ProjectFile
+from gui.project_file import SUFFIX, Closed, read_project
 from gui.project_opening import Opened, ProjectOpening, Request
 from gui.project_saving import Draft, ProjectSaving
 from gui.recovering import Recovering
@@ -27,19 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gui.document import Document
-    from gui.keeping import Store
     from gui.project import Project, SavedDocument
-    from gui.recovery import Left
+    from gui.project_saving import Carried
     from gui.window import LimnWindow
     from gui.workspace import Workspace
 
 FILTER = f"Limn projects (*{SUFFIX})"
-REASONS = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "nothing may be written there",
-    sqlite3.SQLITE_CANTOPEN: "nothing can be written there",
-    sqlite3.SQLITE_BUSY: "another program is using it",
-}
 
 
 class Projects(QObject):
@@ -54,15 +46,15 @@ class Projects(QObject):
         self._notices, self._export = window.notices, window.export
         self.path: Path | None = None
         self._revision = ""
-        self._carried: list[tuple[SavedDocument, Store]] = []
+        self._carried: list[Carried] = []  # whose images were not found
         self._changed: WeakSet[Document] = WeakSet()  # since the project was saved
         self._recovered: WeakSet[Document] = WeakSet()  # and never saved
         self._then: Callable[[], object] | None = None  # once all is saved
         self._background = Background(self)
         self.saving = ProjectSaving(window)
         self.opening = ProjectOpening(window, window.reader, window.notices)
-        self.recovering = Recovering(window, window.start_page, self._settings, self._notices)
         self.autosave = Autosave(workspace.take, self._kept, parent=self)
+        self.recovering = Recovering(window, self.opening, self.autosave, self.adopt)
         self._connect()
 
     def _connect(self) -> None:
@@ -71,7 +63,6 @@ class Projects(QObject):
         self.saving.saved.connect(self._saved)
         self.saving.failed.connect(self._save_failed)
         self.opening.missing.connect(self._ask_missing)
-        self.recovering.chosen.connect(self._recover)
         self.autosave.failed.connect(self._autosave_failed)
 
     def start(self) -> None:
@@ -152,9 +143,8 @@ class Projects(QObject):
             tuple(self._carried),
         )
 
-    def _saved(self, path: Path, project: Project) -> None:
-        keys = {one.key for one in project.documents}
-        self._carried = [(o, Closed(path)) for o, _ in self._carried if o.key in keys]
+    def _saved(self, path: Path, project: Project, carried: Sequence[SavedDocument]) -> None:
+        self._carried = [(one, Closed(path)) for one in carried]
         self.path, self._revision = path, project.revision
         self._recovered.clear()
         if not self._changed:
@@ -186,7 +176,9 @@ class Projects(QObject):
         """Open a project in place of what is open."""
         if self._window.is_ready:
             self._background.run(
-                partial(_read, path), partial(self._read, path), partial(self._read_failed, path)
+                partial(read_project, path),
+                partial(self._read, path),
+                partial(self._read_failed, path),
             )
         else:  # tasks take their work again then
             self._window.ready.connect(lambda: self.open(path))
@@ -228,7 +220,7 @@ class Projects(QObject):
         self._settings.remember(path)
         self.changed.emit()
 
-    def _put(self, opened: list[Opened], project: Project) -> None:
+    def _put(self, opened: Sequence[Opened], project: Project) -> None:
         refused = self._workspace.put(opened, project.layout)
         if refused:
             names = ", ".join(dict.fromkeys(refused))
@@ -245,40 +237,17 @@ class Projects(QObject):
         absent = tuple(one.key for one, _ in self._carried)
         return self._workspace.project(documents, path=path, based_on=self._revision, absent=absent)
 
-    def _recover(self, left: Left) -> None:
-        folder = Path(left.project.path).parent if left.project.path else None
-        done = partial(self._go_on, left)
-        failed = partial(self._not_recovered, left)
-        self.opening.open(Request(left.project, left.file, folder, done, failed))
-
-    def _not_recovered(self, left: Left, error: BaseException | None) -> None:
-        self.recovering.offer_again(left)
-        if error is not None:
-            self._notices.failed(error, "The unsaved work could not be recovered.")
-
-    def _go_on(self, left: Left, opened: list[Opened], lacking: list[SavedDocument]) -> None:
-        """What was left is on the disk again, as this window's, before it is deleted."""
-        project = left.project
-        self._close_copies(opened)
+    def adopt(self, project: Project, opened: Sequence[Opened], carried: Sequence[Carried]) -> None:
+        """Go on with unsaved work of another window, which is this one's from now on."""
         if self.path is None and project.path:
             self.path, self._revision = Path(project.path), project.based_on
-            self._carried += _absent(self.path, project.absent)
-        self._carried += [(one, left.file) for one in lacking]
+        self._carried += carried
         self._put(opened, project)
         for one in opened:
             self._recovered.add(one.document)
             self.autosave.touch(one.document)
         self.autosave.write()
-        if not lacking:
-            self._background.run(self.autosave.wait, lambda kept: _release(left, kept))
         self.changed.emit()
-
-    def _close_copies(self, opened: Sequence[Opened]) -> None:
-        """Images that are open already, without work on them."""
-        pixels = {one.document.series.sha256 for one in opened}
-        for document in list(self._studies.open):
-            if document.series.sha256 in pixels and not document.history.undo_title:
-                self._studies.close(document)
 
     # --- following ----------------------------------------------------------------------------
 
@@ -298,13 +267,7 @@ class Projects(QObject):
         self.changed.emit()
 
     def _autosave_failed(self, error: BaseException) -> None:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        reason = REASONS.get(code) or getattr(error, "strerror", "") or "the disk refused"
-        self._notices.tell(
-            f"Unsaved work cannot be kept in {recovery_folder()} ({reason.lower()}): save often. "
-            "Limn goes on trying.",
-            level="warning",
-        )
+        self._notices.tell(trouble(error), level="warning")
 
     # --- names --------------------------------------------------------------------------------
 
@@ -328,25 +291,3 @@ class Projects(QObject):
             return Path.home() / f"project{SUFFIX}"
         name = "project" if self._hidden else stem(first.root or first.series.path)
         return (first.root or first.series.path).parent / f"{name}{SUFFIX}"
-
-
-def _read(path: Path) -> Project:
-    with ProjectFile(path) as file:
-        return file.project
-
-
-def _absent(path: Path, keys: Sequence[str]) -> list[tuple[SavedDocument, Store]]:
-    """The images of a project that were not found when it was opened."""
-    try:
-        documents = _read(path).documents if keys else ()
-    except UserError:
-        return []
-    return [(one, Closed(path)) for one in documents if one.key in keys]
-
-
-def _release(left: Left, kept: bool) -> None:
-    """Once the work is kept anew, what was left is not needed any more."""
-    if kept:
-        left.discard()
-    else:
-        left.close()

@@ -61,8 +61,8 @@ class Workspace:
         refused = []
         by_key = {one.saved.key: one.document for one in opened}
         for one in opened:
-            taken = one.saved.key in self._keys.values()
-            self._keys[one.document] = self._free() if taken else one.saved.key
+            key = one.saved.key
+            self._keys[one.document] = self._free() if key in self._taken else key
             self._studies.take(one.document)
             display = self._views.display_for(one.document)
             keeping.show_as(display, one.saved.view, one.document.shape)
@@ -73,6 +73,10 @@ class Workspace:
             self._tasks.show_task(layout.task)
         return refused
 
+    @property
+    def _taken(self) -> set[str]:
+        """Keys of what is open; of what was closed they are free again."""
+        return {self._keys[document] for document in self._studies.open if document in self._keys}
+
     def _free(self) -> str:
-        taken = {self._keys[document] for document in self._studies.open if document in self._keys}
-        return next(key for number in count(1) if (key := str(number)) not in taken)
+        return next(key for number in count(1) if (key := str(number)) not in self._taken)
