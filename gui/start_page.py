@@ -33,17 +33,17 @@ class StartPage(QWidget):
         outside = QHBoxLayout(self)
         self._drop = QFrame()
         self._drop.setObjectName("drop")
-        self._drop.setMaximumWidth(560)
+        middle = QWidget()
+        middle.setMaximumWidth(560)
+        inside = QVBoxLayout(middle)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(2 * GRID)
         self._offers = QVBoxLayout()
         self._offers.setSpacing(GRID)
-        middle = QVBoxLayout()
-        middle.setSpacing(2 * GRID)
-        middle.addStretch(1)
-        middle.addLayout(self._offers)
-        middle.addWidget(self._drop)
-        middle.addStretch(1)
+        inside.addLayout(self._offers)
+        inside.addWidget(self._drop)
         outside.addStretch(1)
-        outside.addLayout(middle, 100)
+        outside.addWidget(middle, 100, Qt.AlignmentFlag.AlignVCenter)
         outside.addStretch(1)
         self._column = QVBoxLayout(self._drop)
         self._column.setContentsMargins(5 * GRID, 5 * GRID, 5 * GRID, 5 * GRID)
@@ -51,7 +51,7 @@ class StartPage(QWidget):
         kinds = "DICOM, NIfTI, NRRD, MHA, PNG, JPEG or TIFF"
         for text in (
             label("Open an image to begin", "title", wrap=True),
-            label(f"Drop files or a folder here: {kinds}.", "quiet", wrap=True),
+            label(f"Drop files, a folder or a project here: {kinds}.", "quiet", wrap=True),
         ):
             text.setAlignment(Qt.AlignmentFlag.AlignCenter)
             self._column.addWidget(text)
