@@ -17,7 +17,7 @@ from pathlib import Path
 
 from inference.errors import UserError
 from inference.reading import read
-from tests import phantoms
+from tests import phantoms, scanners
 
 ZOO = Path(__file__).parents[2] / "shared/data/dicom_zoo/files"
 LARGEST_SEED = 100_000  # bytes
@@ -47,9 +47,11 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 def seeds(folder: Path) -> list[bytes]:
     """Small files of every kind."""
-    made = phantoms.angiogram(folder / "xa.dcm", phantoms.run(), FrameTime="40")
+    run = phantoms.angiogram(folder / "xa.dcm", phantoms.run(), FrameTime="40")
+    frames = scanners.enhanced(folder / "enhanced.dcm", stacks=2, times=2, turned=True)
+    made = [run, frames, scanners.mosaic(folder / "mosaic.dcm")]
     zoo = sorted(ZOO.iterdir()) if ZOO.is_dir() else []
-    return [path.read_bytes() for path in [made, *zoo] if path.stat().st_size < LARGEST_SEED]
+    return [path.read_bytes() for path in [*made, *zoo] if path.stat().st_size < LARGEST_SEED]
 
 
 def trouble(path: Path) -> str:

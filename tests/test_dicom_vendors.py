@@ -25,23 +25,12 @@ from inference.reading import read, stream_job
 from inference.series import Geometry, Series
 from inference.worker import JobContext
 from tests import phantoms
+from tests.scanners import chest, enhanced, mosaic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydicom.dataset import FileDataset
-
-STRAIGHT = ((0, 1, 2), (False, False, False))
-
-
-def chest(folder: Path, add: int = 0, **changes: object) -> list[FileDataset]:
-    """Seven CT slices, 3 mm apart; `add` is added to every value."""
-    slices = list(phantoms.ct_slices(phantoms.stored(*STRAIGHT, folder)))
-    for dataset in slices:
-        phantoms.set_pixels(dataset, (dataset.pixel_array + add).astype(np.uint16))
-        for keyword, value in changes.items():
-            setattr(dataset, keyword, value)
-    return slices
 
 
 def texts(found: list[Series]) -> list[str]:
@@ -85,43 +74,6 @@ def test_b_values_in_private_elements_part_a_diffusion_series(tmp_path: Path) ->
         block.add_new(0x39, "IS", [1_000_000_800 if index >= 7 else 0, 0, 0, 0])
     found = read(phantoms.save(tmp_path / "mr", slices))
     assert texts(found) == ["b 0", "b 800"]
-
-
-def enhanced(path: Path, stacks: int = 1, times: int = 1, turned: bool = False) -> Path:
-    """The phantom as one enhanced file, its frames shuffled; a second stack may be sagittal."""
-    frames = []
-    for time in range(times):
-        for stack in range(stacks):
-            for dataset in chest(path.parent, 1000 * time + 2000 * stack):
-                frames.append((dataset, stack, time))
-    order = np.random.default_rng(0).permutation(len(frames))
-    whole = phantoms.dicom(path, "1.2.840.10008.5.1.4.1.1.2.1")
-    phantoms.set_pixels(whole, np.stack([frames[i][0].pixel_array for i in order]))
-    whole.DimensionIndexSequence = [Dataset(), Dataset()]
-    whole.DimensionIndexSequence[0].DimensionDescriptionLabel = "Temporal Position Index"
-    whole.DimensionIndexSequence[1].DimensionDescriptionLabel = "In-Stack Position Number"
-    whole.PerFrameFunctionalGroupsSequence = []
-    for i in order:
-        dataset, stack, time = frames[i]
-        if stack and turned:
-            dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
-            dataset.ImagePositionPatient = [3 * int(dataset.InstanceNumber), 0, 0]
-        whole.PerFrameFunctionalGroupsSequence.append(_frame(dataset, time))
-    whole.save_as(path, enforce_file_format=True)
-    return path
-
-
-def _frame(dataset: Dataset, time: int) -> Dataset:
-    item, content, position, orientation, measures, values = (Dataset() for _ in range(6))
-    content.DimensionIndexValues = [time + 1, int(dataset.InstanceNumber)]
-    position.ImagePositionPatient = dataset.ImagePositionPatient
-    orientation.ImageOrientationPatient = dataset.ImageOrientationPatient
-    measures.PixelSpacing, measures.SliceThickness = dataset.PixelSpacing, dataset.SliceThickness
-    values.RescaleSlope, values.RescaleIntercept, values.RescaleType = 1, -1024, "HU"
-    item.FrameContentSequence, item.PlanePositionSequence = [content], [position]
-    item.PlaneOrientationSequence, item.PixelMeasuresSequence = [orientation], [measures]
-    item.PixelValueTransformationSequence = [values]
-    return item
 
 
 def test_an_enhanced_file_with_times_is_as_many_volumes(tmp_path: Path) -> None:
@@ -168,34 +120,6 @@ def test_a_tilted_gantry_is_straightened(tmp_path: Path, lean: float, rotation: 
     expected = field(series.geometry.to_patient(grid))[:, inside]
     assert np.abs(expected - series.voxels[:, inside]).max() <= 2
     assert series.voxels.shape[1] == 40 + math.ceil(6 * abs(lean) * 0.8 / 0.8)  # all is kept
-
-
-def mosaic(path: Path, count: int = 7, normal: float = 1.0) -> Path:
-    """The phantom as a Siemens mosaic of 3 x 3 tiles."""
-    series = phantoms.stored(*STRAIGHT, path)
-    first = next(phantoms.ct_slices(series))
-    tiles = np.zeros((9, *series.voxels.shape[1:]), np.uint16)
-    tiles[:count] = series.voxels[:: int(normal)] + 1024
-    rows, columns = tiles.shape[1:]
-    picture = tiles.reshape(3, 3, rows, columns).swapaxes(1, 2).reshape(3 * rows, 3 * columns)
-    phantoms.set_pixels(first, picture)
-    first.Modality, first.ImageType = "MR", ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
-    first.SpacingBetweenSlices = series.geometry.spacing[0]
-    start = series.geometry.affine[:3, 3].copy()
-    if normal < 0:
-        start += 6 * series.geometry.affine[:3, 0]
-    first.ImagePositionPatient = list(
-        start - series.geometry.affine[:3, 1:3] @ np.array([rows, columns])
-    )
-    first.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", count)
-    csa = struct.pack("<4s4sII", b"SV10", b"\4\3\2\1", 1, 77)
-    csa += struct.pack("<64si4siii", b"SliceNormalVector", 3, b"FD", 4, 3, 77)
-    for value in (0.0, 0.0, normal):
-        text = f"{value:.8f}".encode().ljust(12, b"\0")
-        csa += struct.pack("<4i", 12, 12, 77, 12) + text
-    first.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", csa)
-    first.save_as(path, enforce_file_format=True)
-    return path
 
 
 @pytest.mark.parametrize("normal", [1.0, -1.0])
