@@ -12,12 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inference.box import Box
 from plugins.click_segmentation import teaching
+from plugins.click_segmentation.doubt import misjudged, overdone
 from plugins.click_segmentation.encoding import BESIDE, SIGMA, encode
 from plugins.click_segmentation.evaluate import outliner_of
 from plugins.click_segmentation.lessons import begin, loss_of, objective
 from plugins.click_segmentation.model import FAST, LARGE, ClickNet, build, likeness
 from plugins.click_segmentation.obedience import obeyed
-from plugins.click_segmentation.predict import KEPT, Encodings, Outliner, misjudged
+from plugins.click_segmentation.predict import KEPT, Encodings, Outliner
 from plugins.click_segmentation.prepare import Crop, crop_of, normalise
 from plugins.click_segmentation.prompts import Prompt
 from plugins.click_segmentation.zoom import fitted, looks, middle
@@ -266,6 +267,17 @@ def test_a_mask_is_mistaken_where_the_background_was_clicked_deep_in_it():
     assert not misjudged(mask, [click(3, 64, False)])
     assert not misjudged(mask, [click(48, 64, False), click(48, 64)])
     assert not misjudged(mask, [])
+
+
+def test_a_click_on_the_object_is_overdone_by_what_does_not_lie_round_it():
+    before = disc(centre=(40, 30), radius=12) > 0
+    island, large = disc(centre=(60, 90), radius=8) > 0, disc(centre=(50, 90), radius=30) > 0
+    assert not overdone(before | island, before, [click(60, 90)])
+    assert overdone(before | large, before, [click(50, 90)])
+    beside = disc(centre=(40, 40), radius=30) > 0
+    assert overdone(before | beside, before, [click(40, 68)])
+    assert not overdone(before | beside, before, [click(40, 55)])
+    assert not overdone(before | large, before, [click(50, 90, False)])
 
 
 def test_nothing_is_outlined_by_the_background_alone():

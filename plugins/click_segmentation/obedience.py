@@ -41,9 +41,9 @@ def obeyed(
     for count, prompt in enumerate(prompts[old:], start=old + 1):
         wanted = _as_said(found != 0, prompts[:count])
         if prompt.positive:
-            result = result | _touched(result | wanted, prompt) & wanted
+            result = result | touched(result | wanted, prompt) & wanted
         else:
-            result = result & ~(_touched(result, prompt) & ~wanted)
+            result = result & ~(touched(result, prompt) & ~wanted)
     return result if locked is None else result & (before | (locked == 0))
 
 
@@ -78,11 +78,11 @@ def _wider(area: Mask) -> Mask:
     return np.asarray(cv2.dilate(area.astype(np.uint8), brush) > 0)
 
 
-def _touched(mask: Mask, prompt: Prompt) -> Mask:
+def touched(mask: Mask, prompt: Prompt) -> Mask:
     """The components of a mask on which a prompt lies."""
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     chosen = np.zeros(count, bool)
     chosen[labels[places((mask.shape[0], mask.shape[1]), prompt)]] = True
     chosen[0] = False
-    touched: Mask = chosen[labels]
-    return touched
+    found: Mask = chosen[labels]
+    return found

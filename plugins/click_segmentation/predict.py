@@ -11,10 +11,11 @@ import torch  # noqa: TID253  the worker's side
 
 from inference.box import Box
 from inference.device import mixed_precision
+from plugins.click_segmentation.doubt import misjudged, overdone
 from plugins.click_segmentation.encoding import encode
-from plugins.click_segmentation.obedience import obeyed, places
+from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.prepare import crop_of, normalise
-from plugins.click_segmentation.zoom import SEEN, depth, fill, fitted, looks
+from plugins.click_segmentation.zoom import CLOSER, SEEN, fill, fitted, looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,10 +43,6 @@ SHRUNK = 0.3
 
 AROUND = 2.0
 """That look is so much wider than what the correction changed."""
-
-DEEP = 0.3
-"""A click on the background that lies so deep in the mask, as a part of the mask's greatest depth,
-says that the mask is mostly wrong: it is then forgotten, not corrected."""
 
 
 @dataclass
@@ -141,12 +138,33 @@ class Outliner:
         spacing: Sequence[float],
         obey: Callable[[Image], NDArray[np.bool_]],
     ) -> Outline:
-        if misjudged(previous != 0, prompts):
+        """Correct the mask before; forget a mistaken one; look closer at what goes too far."""
+        before = previous != 0
+        if misjudged(before, prompts):
             anew = self._first(image, prompts, spacing)
             mask = obey(anew.mask)
             if mask.any():
                 return replace(anew, mask=mask)
         crop = fitted(previous, prompts, spacing, self.size)
+        found = self._refined(image, crop, prompts, previous, spacing, obey)
+        wide = CLOSER * max(n * mm for n, mm in zip(crop.box.shape, spacing, strict=True))
+        for close in looks(before.shape, prompts[-1:], spacing, self.size, wide):
+            if not overdone(found.mask, before, prompts):
+                break
+            nearer = self.seen(image, close, prompts, previous)
+            found = replace(nearer, mask=obey(nearer.mask))
+        return found
+
+    def _refined(
+        self,
+        image: Image,
+        crop: Crop,
+        prompts: Sequence[Prompt],
+        previous: Image,
+        spacing: Sequence[float],
+        obey: Callable[[Image], NDArray[np.bool_]],
+    ) -> Outline:
+        """Look at a crop, then at native resolution at what that changed."""
         found = self.seen(image, crop, prompts, previous)
         mask = obey(found.mask)
         changed = Box.of(mask != (previous != 0))
@@ -203,15 +221,6 @@ class Outliner:
         kind = next(self.network.parameters()).dtype
         tensor = torch.from_numpy(maps)[None].to(self.device, kind)
         return tensor.contiguous(memory_format=torch.channels_last)
-
-
-def misjudged(mask: NDArray[np.bool_], prompts: Sequence[Prompt]) -> bool:
-    """Whether the newest prompt is on the background and lies deep in the mask."""
-    if not prompts or prompts[-1].positive:
-        return False
-    deep = depth(mask)
-    said = places((mask.shape[0], mask.shape[1]), prompts[-1])
-    return bool(np.max(deep, where=said, initial=0) > DEEP * deep.max())
 
 
 def ready(network: ClickNet, device: str) -> ClickNet:

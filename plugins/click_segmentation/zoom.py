@@ -36,13 +36,20 @@ GRID = 8
 
 
 def looks(
-    shape: tuple[int, ...], prompts: Sequence[Prompt], spacing: Sequence[float], size: int
+    shape: tuple[int, ...],
+    prompts: Sequence[Prompt],
+    spacing: Sequence[float],
+    size: int,
+    widest: float = np.inf,
 ) -> Iterator[Crop]:
-    """From wide to close: crops for an object of unknown size, each round its prompts."""
+    """From wide to close: crops for an object of unknown size, each round its prompts.
+
+    The first is the whole slice, or `widest` mm wide.
+    """
     places = points(prompts)
-    side = max(n * mm for n, mm in zip(shape, spacing, strict=True))
+    whole = max(n * mm for n, mm in zip(shape, spacing, strict=True))
     hints = [_extent(p, spacing) / FILL for p in prompts if p.positive and p.kind in AREAS]
-    side = min([side, *hints])
+    side = min([whole, widest, *hints])
     low, high = places.min(0), places.max(0) + 1
     least = max(NARROWEST * min(spacing), max((high - low) * spacing) / FILL)
     while True:

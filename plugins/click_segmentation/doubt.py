@@ -1,0 +1,59 @@
+"""When an answer is not believed. Users click in the middle of what is wrong: that says how large
+the mistake is, and an answer that changes much more, or elsewhere, has misunderstood them.
+
+Masks are bool (down, right).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plugins.click_segmentation.obedience import places, touched
+from plugins.click_segmentation.zoom import depth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from plugins.click_segmentation.prompts import Prompt
+
+    Mask = NDArray[np.bool_]
+
+DEEP = 0.3
+"""A click on the background that lies so deep in the mask, as a part of the mask's greatest depth,
+says that the mask is mostly wrong: it is then forgotten, not corrected."""
+
+CENTRAL = 0.5
+"""A click on the object lies at least so deep in what it added, as a part of its greatest depth."""
+
+
+def misjudged(mask: Mask, prompts: Sequence[Prompt]) -> bool:
+    """Whether the newest prompt is on the background and lies deep in the mask."""
+    if not prompts or prompts[-1].positive:
+        return False
+    return _centrality(mask, prompts[-1]) > DEEP
+
+
+def overdone(mask: Mask, before: Mask, prompts: Sequence[Prompt]) -> bool:
+    """Whether the newest prompt, if on the object, added more than it can have meant.
+
+    That is what does not lie round it, and an island larger than all there was before: the first
+    click goes to the largest part.
+    """
+    if not prompts or not prompts[-1].positive:
+        return False
+    added = mask & ~before
+    if added.any() and _centrality(added, prompts[-1]) < CENTRAL:
+        return True
+    part = touched(mask, prompts[-1])
+    return bool(part.sum() > before.sum()) and not (part & before).any()
+
+
+def _centrality(mask: Mask, prompt: Prompt) -> float:
+    """How deep a prompt lies in a mask: 1 at the place farthest from its outline, 0 outside."""
+    deep = depth(mask)
+    said = places((mask.shape[0], mask.shape[1]), prompt)
+    return float(np.max(deep, where=said, initial=0) / max(float(deep.max()), 1.0))
