@@ -414,7 +414,7 @@ def test_unsaved_work_is_asked_about(
 ) -> None:
     asked: list[str] = []
 
-    def answer(parent: object, title: str, text: str) -> QMessageBox.StandardButton:
+    def answer(parent: object, title: str, text: str, *_: object) -> QMessageBox.StandardButton:
         asked.append(text)
         return QMessageBox.StandardButton.No
 
