@@ -321,6 +321,21 @@ def test_nothing_is_overwritten_and_a_bad_file_stops_no_other(tmp_path: Path) ->
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.dcm")}
 
 
+def test_a_broken_private_number_stops_no_other_file(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.dcm", "b.dcm")]
+    for number, path in enumerate(files):
+        dataset = phantoms.dicom(path, InstanceNumber=number)
+        block = dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
+        block.add_new(0x39, "IS", "1000")
+        dataset.save_as(path, enforce_file_format=True)
+    content = bytearray(files[0].read_bytes())
+    content[content.index(b"1000") : content.index(b"1000") + 4] = b"\xff\xfe10"
+    files[0].write_bytes(content)
+    parts = copy(tmp_path / "out", *files, options=["private"])
+    assert parts[1].to
+    assert parts[0].to or "a.dcm" in parts[0].problem
+
+
 def test_the_preview_is_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     dataset = identities.planted(path)

@@ -95,7 +95,9 @@ class _Cleaning:
         return _each(element, lambda value: moved(value, days))
 
     def _scrubbed(self, element: DataElement, *, strict: bool) -> Any:
-        if element.VR not in {*profile.TEXT, "CS", "PN", "AE"} or not element.value:
+        of_pixels = element.VR == "CS" and element.tag.group == 0x0028
+        readable = element.VR in {*profile.TEXT, "CS", "PN", "AE"}
+        if of_pixels or not readable or not element.value:
             return element.value
         return _each(element, lambda value: self.words.without(value, strict=strict))
 

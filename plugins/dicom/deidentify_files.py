@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydicom.uid import UID
 
+from inference import logs
 from inference.client import WorkerCrashed
 from inference.errors import UserError
 from inference.writing import atomic
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from inference.worker import JobContext
+
+logger = logging.getLogger(__name__)
 
 WRITE = "plugins.dicom.deidentify_files:write_job"
 DOCUMENTS = ("EncapsulatedDocument",)
@@ -113,6 +117,9 @@ def _copied(index: int, path: Path, order: Order, rules: Rules, taken: set[Path]
             return replace(_copy(path, order, rules, taken), index=index)
     except UserError as error:
         return Copied(index, problem=str(error))
+    except Exception as error:  # noqa: BLE001  one file must not end the work
+        logger.warning("A file could not be de-identified: %s", logs.stack(error))
+        return Copied(index, problem=f"{path.name} holds what Limn does not understand: left out.")
 
 
 def _copy(path: Path, order: Order, rules: Rules, taken: set[Path]) -> Copied:
