@@ -22,6 +22,7 @@ from gui.cine_actions import CINE_ACTIONS
 from gui.click_actions import CLICK_ACTIONS
 from gui.correct_actions import CORRECTION_ACTIONS
 from gui.display import CT_PRESETS
+from gui.node_actions import NODE_ACTIONS
 
 if TYPE_CHECKING:
     from gui.window import LimnWindow
@@ -158,7 +159,7 @@ HELP = (
 
 ACTIONS = (
     *FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS,
-    *CLICK_ACTIONS, *HELP,
+    *CLICK_ACTIONS, *NODE_ACTIONS, *HELP,
 )  # fmt: skip
 
 # What the mouse does, for the cheat sheet.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gui.window import LimnWindow
 
-MENU_ORDER = ("File", "Edit", "View", "Correct", "Clicks", "Help")
+MENU_ORDER = ("File", "Edit", "View", "Correct", "Clicks", "Nodes", "Help")
 
 
 class Commands:

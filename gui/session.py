@@ -10,6 +10,7 @@ from gui.background import Background
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gui.correct import ToolName
     from gui.jobs import Jobs
     from gui.notices import Notices
     from gui.settings import SettingsFile
@@ -22,7 +23,7 @@ class Session:
     """The open studies, the worker, the settings, the way to tell the user, and the views.
 
     `export` asks where to and saves the selected document; `background` computes what follows a
-    result and takes longer than a blink.
+    result and takes longer than a blink; `correct` takes a correction tool, such as the brush.
     """
 
     studies: Studies
@@ -32,3 +33,4 @@ class Session:
     views: Views
     export: Callable[[], None]
     background: Background = field(default_factory=Background)
+    correct: Callable[[ToolName], None] = lambda name: None

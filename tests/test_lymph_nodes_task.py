@@ -21,7 +21,7 @@ from plugins.lymph_nodes.cases import cut
 from plugins.lymph_nodes.model import Config, NodeNet
 from plugins.lymph_nodes.predict import combine
 from plugins.lymph_nodes.prepare import Grid, doubts, is_tilted, known_anatomy, normalise, refuse
-from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, remeasure, segment
+from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, segment
 from tests import phantoms
 from tests.chests import SHAPE, SPACING, ball, chest
 
@@ -98,19 +98,6 @@ def test_a_node_is_found_measured_and_told_as_it_is_found(installed):
         "Finding the lungs", "Loading the model", "Searching slab by slab",
         "Searching the whole chest", "Measuring",
     ]  # fmt: skip
-
-
-def test_the_threshold_can_be_moved_afterwards(installed):
-    volume = chest_with_node()
-    result = segment(JobContext("cpu"), volume, SPACING, model="slab")
-    start, stop = result["box"]
-    part = volume[Box(start, stop).slices]
-    again = remeasure(JobContext("cpu"), result["probability"], part, SPACING, 0.4, offset=start)
-    assert main_node(again)["volume_ml"] == main_node(result)["volume_ml"]
-    large = remeasure(
-        JobContext("cpu"), result["probability"], part, SPACING, 0.4, smallest=500, offset=start
-    )
-    assert large["nodes"] == []
 
 
 def test_it_can_be_cancelled(installed):
@@ -229,9 +216,9 @@ def test_a_grid_keeps_what_lies_where():
 
 def test_known_anatomy_goes_by_name(tmp_path):
     labels = np.arange(4).reshape(1, 2, 2)
-    names = [(1, "Esophagus"), (2, "liver"), (3, "Aorta thoracica")]
+    names = {1: "Esophagus", 2: "liver", 3: "Aorta thoracica"}
     np.testing.assert_array_equal(known_anatomy(labels, names), [[[0, 1], [0, 1]]])
-    assert known_anatomy(labels, [(2, "liver")]) is None
+    assert known_anatomy(labels, {2: "liver"}) is None
     write_volume(tmp_path / "a.nii.gz", np.ones((9, 8, 7), np.uint8))
     assert read_anatomy(tmp_path / "a.nii.gz", (9, 8, 7)).all()
     with pytest.raises(UserError, match="another grid"):

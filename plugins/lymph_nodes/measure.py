@@ -90,21 +90,22 @@ def nodes(
     """Every numbered node; `offset` is where the arrays begin in the volume, voxels."""
     boxes = ndimage.find_objects(labels)
     return [
-        _node(number, labels, box, spacing, volume, probability, offset)
+        one(number, labels, box, spacing, volume, probability, offset)
         for number, box in enumerate(boxes, start=1)
         if box is not None
     ]
 
 
-def _node(
+def one(
     number: int,
     labels: Array,
     box: tuple[slice, ...],
     spacing: Sequence[float],
     volume: Array | None,
     probability: Array | None,
-    offset: Sequence[int],
+    offset: Sequence[int] = (0, 0, 0),
 ) -> Node:
+    """The node of this number, which lies in `box` of the arrays."""
     mask = labels[box] == number
     first = np.add([part.start for part in box], offset)
     index = int(mask.sum(axis=(1, 2)).argmax())

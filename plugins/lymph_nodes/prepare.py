@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from inference.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from inference.box import Box
     from inference.series import Array
@@ -101,14 +101,15 @@ def is_tilted(affine: Array) -> bool:
     return bool(off.max() > np.sin(np.radians(1.0)))
 
 
-def known_anatomy(labels: Array, names: Sequence[tuple[int, str]]) -> Array | None:
+def known_anatomy(labels: Array, names: Mapping[int, str]) -> Array | None:
     """Where labels with the names of anatomy lie, uint8; None if there are none."""
-    values = [value for value, name in names if _is_prior(name)]
+    values = [value for value, name in names.items() if is_anatomy(name)]
     mask = np.isin(labels, values) if values else np.zeros(1, bool)
     return mask.astype(np.uint8) if mask.any() else None
 
 
-def _is_prior(name: str) -> bool:
+def is_anatomy(name: str) -> bool:
+    """Whether a structure of this name is known not to be a node."""
     return any(part in name.lower().replace("-", "_") for part in PRIORS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from plugins.lymph_nodes.prepare import THRESHOLD, doubts, is_tilted, refuse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from inference.series import Array, Series
+    from inference.series import Array, Geometry, Series
     from inference.weights import WeightsInfo
     from inference.worker import JobContext
+    from plugins.lymph_nodes.landmarks import Landmarks
     from plugins.lymph_nodes.measure import Node
     from plugins.lymph_nodes.model import NodeNet
     from plugins.lymph_nodes.predict import Search
@@ -38,6 +40,7 @@ def segment(  # noqa: PLR0913  one argument for each setting
     volume: Array,
     spacing: Sequence[float],
     anatomy: Array | None = None,
+    names: Mapping[int, str] | None = None,
     model: str = "ensemble",
     combine: str = "max",
     threshold: float = THRESHOLD,
@@ -45,11 +48,13 @@ def segment(  # noqa: PLR0913  one argument for each setting
     tilted: bool = False,
     modality: str = "CT",
 ) -> dict[str, Any]:
-    """Nodes of a chest CT (z, y, x), HU, `spacing` mm; `anatomy` non-zero where no node can be.
+    """Nodes of a chest CT (z, y, x), HU, `spacing` mm; `anatomy`: labels where no node can be.
 
-    Hands over {"nodes": […]} as nodes are found; the last answer replaces them. Raises UserError.
+    `names` of its values tell stations apart. Hands over {"nodes": […]} as nodes are found; the
+    last answer replaces them. Raises UserError.
     """
-    from plugins.lymph_nodes import measure, regions
+    from plugins.lymph_nodes import landmarks, measure, regions
+    from plugins.lymph_nodes.stations import suggest
 
     refuse(volume, spacing, modality)
     if not 0 < threshold < 1:
@@ -60,47 +65,69 @@ def segment(  # noqa: PLR0913  one argument for each setting
     box = where.mediastinum
     found = _search(context, models, volume, spacing, box, anatomy, combine, threshold)
     found *= where.mask(volume.shape)[box.slices]
+    if anatomy is not None:
+        found[anatomy[box.slices] != 0] = 0
     context.progress(0, 0, "Measuring")
     part, nodes = measure.at_threshold(
         found, volume[box.slices], spacing, threshold, smallest, box.start
     )
     labels = np.zeros(volume.shape, np.uint8)
     labels[box.slices] = part
+    marks = landmarks.find(volume, spacing, where.lungs)
+    if anatomy is not None and names:
+        marks = replace(marks, structures=landmarks.labelled(anatomy, names))
     warnings = [*doubts(spacing, tilted), *([where.warning] if where.warning else [])]
     return {
         "labels": labels,
         "probability": found.astype(np.float16),
         "box": (box.start, box.stop),
-        "nodes": [node.plain() for node in nodes],
-        "warning": " ".join(warnings) or None,
-        "models": [
-            {"name": info.name, "version": info.version, "sha256": info.sha256} for info in models
+        "nodes": [
+            node.plain() | {"station": suggest(node.centroid, marks).station} for node in nodes
         ],
+        "landmarks": marks,
+        "warning": " ".join(warnings) or None,
+        "models": [info.identity for info in models],
         "device": context.device,
     }
 
 
-def remeasure(
-    context: JobContext,
-    probability: Array,
-    volume: Array,
-    spacing: Sequence[float],
-    threshold: float,
-    smallest: float = 0.0,
-    offset: Sequence[int] = (0, 0, 0),
-) -> dict[str, Any]:
-    """Labels and nodes of a finished search at another threshold; arrays are its box alone."""
-    from plugins.lymph_nodes import measure
+def survey(context: JobContext, volume: Array, spacing: Sequence[float]) -> Landmarks:
+    """What stations are told by, without a search."""
+    from plugins.lymph_nodes import landmarks, regions
 
-    context.progress(0, 0, "Measuring")
-    labels, nodes = measure.at_threshold(
-        probability.astype(np.float32), volume, spacing, threshold, smallest, offset
+    context.progress(0, 0, "Finding the airway")
+    return landmarks.find(volume, spacing, regions.find(volume, spacing).lungs)
+
+
+def compare(
+    context: JobContext,
+    now: Array,
+    before: Array,
+    geometries: tuple[Geometry, Geometry],
+    places: tuple[Sequence[Sequence[float]], Sequence[Sequence[float]]],
+    short_axes: tuple[Sequence[float], Sequence[float]],
+) -> list[tuple[int, int]]:
+    """Pairs (now, before) of nodes of two CTs (z, y, x) of a patient; places in voxels of each."""
+    from plugins.lymph_nodes import earlier
+
+    def report(done: int, total: int) -> None:
+        context.progress(done, total, "Laying the studies over each other")
+
+    report(0, 1)
+    there = earlier.register(now, geometries[0], before, geometries[1], report)
+    context.progress(0, 0, "Matching nodes")
+    ours, theirs = (
+        geometry.to_patient(np.reshape(each, (-1, 3)))
+        for geometry, each in zip(geometries, places, strict=True)
     )
-    return {"labels": labels, "nodes": [node.plain() for node in nodes]}
+    return earlier.matched(there(ours), theirs, *short_axes)
 
 
 def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
-    """The networks of a choice, trained with anatomy if that is known; raises UserError."""
+    """The networks of a choice, trained with anatomy if that is known; raises UserError.
+
+    An ensemble is made of those that are installed, if only of one.
+    """
     from inference import weights
 
     present = {info.name: info for info in weights.describe() if info.plugin == NAME}
@@ -109,9 +136,9 @@ def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
         for name in NETWORKS[model]
     ]
     chosen = [present[name] for name in wanted if name in present]
-    if len(chosen) < len(wanted):
-        missing = " and ".join(name for name in wanted if name not in present)
-        raise UserError(f"The network {missing} is not installed." if chosen else UNTRAINED)
+    if not chosen:
+        missing = f"The network {model} is not installed: choose of {', '.join(present)}."
+        raise UserError(missing if present else UNTRAINED)
     return chosen
 
 
@@ -209,7 +236,7 @@ TASK = Task(
     suits=_suits,
     settings=(
         Setting("model", "Model", "ensemble", str, tuple(NETWORKS),
-                "ensemble: both networks; slab: fine, in slabs; full: the whole chest at once"),
+                "ensemble: every installed one; slab: fine, in slabs; full: the chest at once"),
         Setting("combine", "Ensemble by", "max", str, ("max", "mean"),
                 "max: finds more; mean: fewer false finds"),
         Setting("threshold", "Threshold", THRESHOLD, float,
@@ -222,4 +249,5 @@ TASK = Task(
     request=_request,
     write=write,
     estimate_bytes=_estimate_bytes,
+    widget="plugins.lymph_nodes.widget:LymphNodesWidget",
 )  # fmt: skip

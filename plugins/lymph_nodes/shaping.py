@@ -1,0 +1,147 @@
+"""Nodes taken apart, and grown from a click; masks are (z, y, x), spacing (z, y, x) mm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.segmentation import watershed
+
+from inference.box import Box
+from inference.morphology import distance, smooth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inference.series import Array
+
+CORNERS = np.ones((3, 3, 3), bool)
+DEPTHS = 24
+"""At so many depths a mask is looked at for a waist."""
+SMALLEST_SHARE = 0.08
+"""A part with less of a mask is no node of its own."""
+REACH_MM = 25.0
+"""From the click: no node that one click outlines reaches further."""
+HINT = 0.05
+"""Probability from which the network has something to say about a click."""
+TOLERANCE_HU = 35.0
+"""Of tissue about its middle; noise may widen it."""
+ROUGH_MM = 1.5
+"""Outlines of tissue are rounded off by so much."""
+LONGER = 1.7
+"""A node reaches so many times the radius of the largest ball in it from that ball's middle."""
+
+
+def split(mask: Array, spacing: Sequence[float]) -> Array:
+    """Parts of a mask, numbered from 1, the largest first: at its waist, else across its length."""
+    numbers = _apart(mask)
+    if numbers is None:
+        numbers = _at_waist(mask, spacing)
+    if numbers is None:
+        numbers = _across(mask, spacing)
+    sizes = np.bincount(numbers[mask > 0])
+    order = np.argsort(-sizes, kind="stable")
+    lookup = np.zeros(len(sizes), np.uint8)
+    kept = [number for number in order if number and sizes[number]]
+    lookup[kept] = np.arange(1, len(kept) + 1)
+    return np.asarray(lookup[numbers] * (mask > 0))
+
+
+def _apart(mask: Array) -> Array | None:
+    """The pieces of a mask that do not touch; None if it is one."""
+    numbers, count = ndimage.label(mask, CORNERS)
+    return np.asarray(numbers) if count > 1 else None
+
+
+def _at_waist(mask: Array, spacing: Sequence[float]) -> Array | None:
+    """The parts that come apart first when a mask is worn away; None if none do."""
+    depth = distance(np.pad(mask > 0, 1), spacing)[1:-1, 1:-1, 1:-1]
+    least = SMALLEST_SHARE * np.count_nonzero(mask)
+    for level in np.linspace(0, float(depth.max()), DEPTHS, endpoint=False)[1:]:
+        seeds, count = ndimage.label(depth > level, CORNERS)
+        if count < 2:
+            continue
+        basins = np.asarray(watershed(-depth, seeds, mask=mask > 0))  # type: ignore[no-untyped-call]
+        if np.sort(np.bincount(basins[mask > 0], minlength=3))[-2] >= least:
+            return basins
+    return None
+
+
+def _across(mask: Array, spacing: Sequence[float]) -> Array:
+    """Two halves of a mask on both sides of its middle."""
+    points = np.argwhere(mask) * np.asarray(spacing)
+    centred = points - points.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred.T @ centred)
+    numbers = np.zeros(mask.shape, np.uint8)
+    numbers[mask > 0] = 1 + (centred @ directions[0] > 0)
+    return numbers
+
+
+def grown(
+    volume: Array,
+    probability: Array | None,
+    seed: Sequence[int],
+    spacing: Sequence[float],
+    free: Array,
+) -> tuple[Box, Array]:
+    """The node at a click (z, y, x): its box and mask; by the network if it sees anything there.
+
+    Arrays cover the whole volume, HU; only `free` voxels are taken.
+    """
+    reach = [int(REACH_MM / step) + 1 for step in spacing]
+    box = Box(tuple(seed), tuple(n + 1 for n in seed)).grown(reach, volume.shape)
+    place = tuple(n - first for n, first in zip(seed, box.start, strict=True))
+    allowed = np.array(free[box.slices], bool)
+    allowed[place] = True
+    seen = None if probability is None else probability[box.slices].astype(np.float32)
+    by_network = _by_network(seen, place, spacing) if seen is not None else None
+    mask = _by_tissue(volume[box.slices], place, spacing) if by_network is None else by_network
+    mask = _touching(smooth(mask, ROUGH_MM, spacing) & allowed, place)
+    tight = Box.of(mask) or Box(place, tuple(n + 1 for n in place))
+    return tight.shifted(box.start), mask[tight.slices]
+
+
+def _by_network(seen: Array, place: tuple[int, ...], spacing: Sequence[float]) -> Array | None:
+    """What is at least half as likely as the likeliest voxel near the click; None if nothing is."""
+    near = Box(place, tuple(n + 1 for n in place)).grown(
+        [max(1, int(3.0 / step)) for step in spacing], seen.shape
+    )
+    most = float(seen[near.slices].max())
+    if most < HINT or seen[place] < most / 2:
+        return None
+    mask = _touching(seen >= most / 2, place)
+    touches = any(mask.take(end, axis).any() for axis in range(3) for end in (0, -1))
+    return None if touches else mask
+
+
+def _by_tissue(volume: Array, place: tuple[int, ...], spacing: Sequence[float]) -> Array:
+    """The roundest piece of like tissue round a click."""
+    sigma = [1.0 / step for step in spacing]
+    values = ndimage.gaussian_filter(volume.astype(np.float32), sigma)
+    like = np.abs(values - values[place]) < TOLERANCE_HU
+    like = ndimage.binary_fill_holes(_touching(like, place))
+    depth = distance(np.pad(like, 1), spacing)[1:-1, 1:-1, 1:-1]
+    smooth = ndimage.gaussian_filter(depth, sigma)
+    peaks = peak_local_max(smooth, min_distance=max(1, round(4.0 / min(spacing))), labels=like)  # type: ignore[no-untyped-call]
+    seeds = np.zeros(like.shape, np.int32)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    if not seeds.any():
+        return np.asarray(like)
+    basins = np.asarray(watershed(-smooth, seeds, mask=like))  # type: ignore[no-untyped-call]
+    middle = peaks[max(int(basins[place]) - 1, 0)]
+    offset = (np.indices(like.shape) - np.reshape(middle, (3, 1, 1, 1))).T * np.asarray(spacing)
+    away = np.linalg.norm(offset, axis=-1).T
+    reach = max(LONGER * float(depth[tuple(middle)]), float(away[place]) + max(spacing))
+    return np.asarray((basins == basins[place]) & (away < reach))
+
+
+def _touching(mask: Array, place: tuple[int, ...]) -> Array:
+    """The piece of a mask at a place, or the place alone."""
+    numbers, _ = ndimage.label(mask, CORNERS)
+    if not numbers[place]:
+        alone = np.zeros(mask.shape, bool)
+        alone[place] = True
+        return alone
+    return np.asarray(numbers == numbers[place])

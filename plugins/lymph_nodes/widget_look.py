@@ -1,0 +1,84 @@
+"""What of a node is drawn over the image, and the tool that adds one by a click."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gui.tool import Mark, Outline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from gui.planes import Position
+    from gui.tool import Pointer
+    from gui.views import Views
+    from plugins.lymph_nodes.measure import Line
+    from plugins.lymph_nodes.review import Row
+
+OWNER = "lymph_nodes"
+LONG, SHORT, EARLY = "#ffe14d", "#5cf2ff", "#ffe14d"
+CLOSE_MM = 150.0
+"""What a view shows of a node and its surroundings."""
+
+
+def axes_of(row: Row) -> list[Outline]:
+    """Both axes with their lengths, seen in the axial slice in which they were measured."""
+    node = row.node
+
+    def line(ends: Line, color: str, text: str) -> Outline:
+        points = tuple((float(node.slice), y, x) for y, x in ends)
+        return Outline(points, color, text, axis=0, closed=False)
+
+    return [
+        line(node.short_ends, SHORT, ""),
+        line(node.long_ends, LONG, f"{node.short_axis_mm:.1f} × {node.long_axis_mm:.1f} mm"),
+    ]
+
+
+def show(views: Views, row: Row | None, early: Iterable[Row]) -> None:
+    """Draw the axes of the chosen node, and dots where a search has told of nodes."""
+    views.set_outlines(axes_of(row) if row else (), OWNER)
+    views.set_marks([Mark(one.node.centroid, EARLY) for one in early], OWNER)
+
+
+def jump(views: Views, row: Row, close: bool) -> None:
+    """Bring a node into the middle of all views, in the slice in which it is measured."""
+    _, y, x = row.node.centroid
+    place = (float(row.node.slice), y, x)
+    views.look_at(place)
+    for view in views.slices:
+        plane, document = view.shown()
+        camera, scale = view.camera, document.scale
+        least = min(camera.size) / CLOSE_MM if close else 0.0
+        centre = place[plane.down] * scale[plane.down], place[plane.right] * scale[plane.right]
+        if close:
+            view.look(centre, max(camera.zoom, least))
+        elif not _inside(view.pixel_of(place), camera.size):
+            view.look(centre, camera.zoom)
+
+
+def _inside(pixel: tuple[float, float], size: tuple[float, float]) -> bool:
+    return all(0.1 * n < place < 0.9 * n for place, n in zip(pixel, size, strict=True))
+
+
+class AddTool:
+    """Gives the voxel of each click."""
+
+    radius = 0.0
+    path: Sequence[Position] = ()
+
+    def __init__(self, clicked: Callable[[tuple[int, ...]], None]) -> None:
+        self._clicked = clicked
+
+    def press(self, pointer: Pointer) -> None:
+        """Give the voxel."""
+        self._clicked(tuple(round(place) for place in pointer.position))
+
+    def drag(self, pointer: Pointer) -> None:
+        """Nothing."""
+
+    def release(self, pointer: Pointer) -> None:
+        """Nothing."""
+
+    def double_click(self, pointer: Pointer) -> None:
+        """Nothing: the first of both clicks has added the node."""

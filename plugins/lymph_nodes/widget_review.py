@@ -1,0 +1,304 @@
+"""The section of the dock in which nodes are looked at and decided on, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
+
+from gui.parts import button
+from gui.sections import quiet, row, silent, switch
+from inference.errors import UserError
+from plugins.lymph_nodes import widget_look
+from plugins.lymph_nodes.review import STATES, response, sum_of_targets
+from plugins.lymph_nodes.stations import STATIONS
+from plugins.lymph_nodes.widget_look import AddTool
+from plugins.lymph_nodes.widget_parts import Section
+from plugins.lymph_nodes.widget_table import NodeTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gui.session import Session
+    from gui.theme import Theme
+    from gui.tool import Tool
+    from plugins.lymph_nodes.review import Row, State
+
+SIZES = {"All sizes": 0.0, "≥ 10 mm": 10.0, "≥ 15 mm": 15.0}
+PROPOSED, UNKNOWN = "As proposed", "Not known"
+NONE = "No nodes yet: find them, or add one by a click."
+ASKS = "Shift+A, then click a node that was missed: the outline is made by itself."
+
+
+class ReviewSection(Section):
+    """Table, decisions, shapes, stations; every button has a key."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Nodes")
+        self.table = NodeTable()
+        self.count = quiet()
+        self.least = _choice("Sizes shown", [*SIZES])
+        self.state = _choice("States shown", ["Every state", *(s.capitalize() for s in STATES)])
+        self.close_up = QCheckBox("Close-up")
+        self.close_up.setChecked(True)
+        self.close_up.setToolTip("Bring 15 cm round a chosen node into the views")
+        self.accept_button = _key("Accept (Y)", "Y", lambda: self.decide("accepted"))
+        self.reject_button = _key("Reject (X)", "X", lambda: self.decide("rejected"))
+        self.edit_button = _key("Edit", "Shift+B", self.edit)
+        self.split_button = _key("Split", "Shift+S", self.split)
+        self.merge_button = _key("Merge", "Shift+M", self.merge)
+        self.add_button = switch("Add", self._add, ASKS)
+        self.station = _choice("Station", [PROPOSED, UNKNOWN, *STATIONS])
+        self.target = QCheckBox("Target")
+        self.target.setToolTip("Follow this node as a target  (Shift+T)")
+        self.targets = quiet()
+        self._tool: Tool | None = None
+        self._awaited = ""  # a node that was just made
+        self._build()
+        self._settled = QTimer(self, singleShot=True, interval=0)
+        self._settled.timeout.connect(self._show)
+
+    def _build(self) -> None:
+        for number, (name, full) in enumerate(STATIONS.items(), start=2):
+            self.station.setItemText(number, f"{name}  {full}")
+            self.station.setItemData(number, name)
+        self.station.setMinimumContentsLength(12)
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.station.setSizeAdjustPolicy(policy)
+        for part in (
+            row(self.least, self.state, self.close_up),
+            self.table,
+            self.count,
+            row(self.accept_button, self.reject_button, self.edit_button),
+            row(self.split_button, self.merge_button, self.add_button),
+            row(self.station, self.target),
+            self.targets,
+        ):
+            self.column.addWidget(part)
+        self.table.chosen.connect(self._jump)
+        self.least.currentIndexChanged.connect(self._filter)
+        self.state.currentIndexChanged.connect(self._filter)
+        self.station.activated.connect(self._set_station)
+        self.target.clicked.connect(self.toggle_target)
+        self.session.views.tool_changed.connect(self._tool_changed)
+
+    # --- following ---------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the nodes as they are now, once for all that changes together."""
+        self._settled.start()
+
+    def _show(self) -> None:
+        rows = self.work.shown if self.work else []
+        self.table.show_compared(bool(self.work and self.work.compared_with))
+        self.table.show_rows(rows)
+        if self._awaited in self.table.keys:
+            self.table.choose(self._awaited, quietly=True)
+            self._awaited = ""
+        self.count.setText(_counted(rows))
+        self.targets.setText(_targets(rows))
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        chosen = self.row
+        decided = chosen is not None and bool(chosen.number)
+        for part in (self.accept_button, self.reject_button, self.edit_button, self.split_button,
+                     self.merge_button, self.station, self.target):  # fmt: skip
+            part.setEnabled(decided)
+        with silent(self.station, self.target):
+            self.target.setChecked(chosen is not None and chosen.review.target)
+            self.station.setItemText(0, _proposal(chosen))
+            self.station.setCurrentIndex(self._station_index(chosen))
+        shown = self.work is not None and self.session.views.document is self.work.document
+        if self.work is not None and shown and self.isVisible():
+            widget_look.show(self.session.views, chosen, self.work.early)
+
+    def _station_index(self, chosen: Row | None) -> int:
+        if chosen is None or not chosen.review.chosen:
+            return 0
+        return self.station.findData(chosen.review.station) if chosen.review.station else 1
+
+    def _filter(self) -> None:
+        least = SIZES[self.least.currentText()]
+        state = self.state.currentText().lower() if self.state.currentIndex() else ""
+        self.table.filter.pass_only(least, state)
+        self.refresh()
+
+    def put_away(self) -> None:
+        """Draw nothing over the image, and give the mouse back."""
+        widget_look.show(self.session.views, None, ())
+        if self._tool is not None and self.session.views.tool is self._tool:
+            self.session.views.tool = None
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Follow the window's look."""
+        self.table.apply_theme(theme)
+        self.refresh()
+
+    # --- choosing ----------------------------------------------------------------------------
+
+    @property
+    def row(self) -> Row | None:
+        """The chosen node."""
+        return self.work.row(self.table.current) if self.work and self.table.current else None
+
+    def step(self, count: int) -> None:
+        """Go some rows on."""
+        self.table.step(count)
+
+    def _jump(self, key: str) -> None:
+        chosen = self.work.row(key) if self.work else None
+        if chosen is None or self.work is None:
+            return
+        widget_look.jump(self.session.views, chosen, self.close_up.isChecked())
+        if chosen.object_id:
+            self.work.document.active = chosen.object_id
+        self._show_chosen()
+
+    def follow_active(self) -> None:
+        """The node that was chosen among the objects is chosen here too."""
+        if self.work is None:
+            return
+        active = self.work.document.active
+        key = next((row.key for row in self.work.rows if active and row.object_id == active), "")
+        if key and key != self.table.current:
+            self.table.choose(key)
+
+    # --- deciding ----------------------------------------------------------------------------
+
+    def decide(self, state: State) -> None:
+        """Accept or reject what is chosen, then go on to the next node that is still open."""
+        work, keys = self.work, self.table.selected
+        if work is None or not keys:
+            return
+        place = self.table.keys.index(keys[-1])
+        following = self.table.keys[place + 1 :] + self.table.keys[:place]
+        open_ones = [key for key in following if work.choices.of(key).state == "open"]
+        self._do(lambda: work.decide(keys, state))
+        self._show()
+        if work.choices.of(keys[-1]).state == state and open_ones:
+            self.table.choose(open_ones[0])
+
+    def toggle_target(self) -> None:
+        """Follow what is chosen as targets, or no longer."""
+        chosen = self.row
+        if self.work is not None and chosen is not None:
+            self.work.set_target(self.table.selected, not chosen.review.target)
+
+    def choose_station(self) -> None:
+        """Let the keyboard choose a station."""
+        self.station.setFocus()
+        self.station.showPopup()
+
+    def _set_station(self, index: int) -> None:
+        if self.work is not None:
+            station = None if index == 0 else "" if index == 1 else self.station.itemData(index)
+            self.work.set_station(self.table.selected, station)
+            self.table.setFocus()
+
+    # --- shaping -----------------------------------------------------------------------------
+
+    def edit(self) -> None:
+        """Take the brush for the chosen node."""
+        work, chosen = self.work, self.row
+        if work is None or chosen is None or not chosen.object_id:
+            return
+        if chosen.review.state == "accepted":
+            work.decide([chosen.key], "open")
+        work.document.active = chosen.object_id
+        self.session.correct("brush")
+
+    def split(self) -> None:
+        """Take the chosen node apart."""
+        work, key = self.work, self.table.current
+        if work is not None and key:
+            self._do(lambda: work.split(key))
+
+    def merge(self) -> None:
+        """Join the chosen nodes, or a single one with its neighbour."""
+        work, keys = self.work, self.table.selected
+        if work is None or not keys:
+            return
+        neighbour = work.nearest(keys[0]) if len(keys) == 1 else None
+        if neighbour is not None:
+            keys = [*keys, neighbour]
+        self._do(lambda: self._await(work.merge(keys)))
+
+    def add(self) -> None:
+        """Take the tool that adds nodes, or put it away."""
+        self._add(self.session.views.tool is not self._tool or self._tool is None)
+
+    def add_here(self) -> None:
+        """Add the node at the crosshair."""
+        display = self.session.views.display
+        if display is not None:
+            self._clicked(tuple(round(place) for place in display.position))
+
+    def _add(self, wanted: bool) -> None:
+        self._tool = AddTool(self._clicked) if wanted and self.work else None
+        self.session.views.tool = self._tool
+        self._tool_changed(self._tool)
+
+    def _tool_changed(self, tool: Tool | None) -> None:
+        self.add_button.setChecked(tool is not None and tool is self._tool)
+
+    def _clicked(self, voxel: tuple[int, ...]) -> None:
+        work = self.work
+        if work is None:
+            return
+        inside = all(0 <= place < n for place, n in zip(voxel, work.document.shape, strict=True))
+        if inside:
+            self._do(lambda: self._await(work.add_at(voxel)))
+
+    def _await(self, key: str) -> None:
+        """Choose a node once it is measured; whoever works on it is looking at it already."""
+        self._awaited = key
+
+    def _do(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except UserError as error:
+            self.session.notices.failed(error)
+
+
+def _choice(name: str, texts: list[str]) -> QComboBox:
+    made = QComboBox()
+    made.setAccessibleName(name)
+    made.addItems(texts)
+    return made
+
+
+def _key(text: str, key: str, slot: Callable[[], object]) -> QPushButton:
+    name = text.partition(" (")[0]
+    return button(text, slot, name=name, tip=f"{name}  ({key})")
+
+
+def _counted(rows: list[Row]) -> str:
+    """How many there are, and how far the reading is."""
+    made = [row for row in rows if row.number]
+    if not made:
+        return f"{len(rows)} found so far" if rows else NONE
+    kept = [row for row in made if row.review.state != "rejected"]
+    large = sum(row.node.short_axis_mm >= 10 for row in kept)
+    decided = sum(row.review.state != "open" for row in made)
+    many = f"{len(kept)} node{'s' * (len(kept) != 1)}, {large} of 10 mm or more"
+    return f"{many} · {decided} of {len(made)} decided"
+
+
+def _targets(rows: list[Row]) -> str:
+    targets = [row for row in rows if row.review.target]
+    if not targets:
+        return ""
+    total = f"{len(targets)} target{'s' if len(targets) > 1 else ''}, sum of short axes " \
+            f"{sum_of_targets(targets):.1f} mm."  # fmt: skip
+    small = sum(row.node.short_axis_mm < 15 for row in targets)
+    doubt = f" {small} below 15 mm." if small else ""
+    change = response(rows)
+    return total + doubt + (f"\n{change[:1].upper()}{change[1:]}." if change else "")
+
+
+def _proposal(chosen: Row | None) -> str:
+    if chosen is None:
+        return PROPOSED
+    return f"{PROPOSED}: {chosen.suggestion.station or 'not known'}"

@@ -1,0 +1,170 @@
+"""Sections of the dock that find nodes: one button, progress, the threshold of what is found."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
+
+from gui.parts import button, label
+from gui.running_jobs import RunningJobs
+from gui.sections import quiet, row, silent, slider
+from inference import memory, weights
+from inference.errors import UserError
+from plugins.lymph_nodes.prepare import known_anatomy
+from plugins.lymph_nodes.task import NAME, NETWORKS, TASK, UNTRAINED
+from plugins.lymph_nodes.widget_parts import Banner, Section
+
+if TYPE_CHECKING:
+    from gui.session import Session
+    from inference.series import Array
+    from plugins.lymph_nodes.work import NodeWork
+
+TITLES = {
+    "ensemble": "All networks, voxelwise maximum",
+    "slab": "Slab by slab",
+    "full": "The whole chest at once",
+}
+
+
+class SearchSection(Section):
+    """One button; Cancel and progress by stage while it works."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Search")
+        self.model = QComboBox()
+        self.model.setAccessibleName("Networks")
+        self.about = quiet()
+        self.run_button = button("Find lymph nodes", self.run, "primary")
+        self.running = RunningJobs(session.jobs, "finding lymph nodes")
+        self.running.changed.connect(self.refresh)
+        self.running.stopped.connect(self._stopped)
+        self.banner = Banner()
+        for part in (self.model, self.about, self.run_button, self.running, self.banner):
+            self.column.addWidget(part)
+        self._offer()
+
+    def run(self) -> None:
+        """Find the nodes of the selected CT; decisions and corrections made before stay."""
+        work = self.work
+        if work is None or work.document in self.running or not self.run_button.isEnabled():
+            return
+        series = work.document.series
+        settings = TASK.defaults() | {
+            "model": self.model.currentData(), "threshold": work.choices.threshold
+        }  # fmt: skip
+        if sentence := memory.check(TASK.estimate_bytes(series, settings)):
+            self.session.notices.tell(sentence, level="warning")
+        arrays, params = TASK.request(series, settings)
+        anatomy, names = anatomy_of(work)
+        arrays |= {} if anatomy is None else {"anatomy": anatomy}
+        try:
+            job = self.session.jobs.submit(
+                TASK.entry,
+                arrays,
+                done=partial(self._done, work, perf_counter(), settings),
+                failed=partial(self._failed, work),
+                partial=partial(self._tell, work),
+                device=self.session.settings.now.device,
+                title=TASK.title,
+                names=names,
+                **params,
+            )
+        except UserError as error:
+            self._failed(work, error)
+            return
+        self.running.begin(work.document, job)
+
+    def refresh(self) -> None:
+        """Show what is installed, what runs, and the warning."""
+        document = self.work.document if self.work else None
+        self.running.show_key(document)
+        found = bool(self.work and self.work.found)
+        self.run_button.setEnabled(
+            document is not None and document not in self.running and self.model.count() > 0
+        )
+        self.run_button.setText("Find lymph nodes again" if found else "Find lymph nodes")
+        self.banner.tell(self.work.warning if self.work else "")
+
+    def _offer(self) -> None:
+        present = {info.name: info for info in weights.describe() if info.plugin == NAME}
+        single = [name for name in NETWORKS if name in present]
+        for name in [*(["ensemble"] if len(single) > 1 else []), *single]:
+            self.model.addItem(TITLES[name], name)
+        self.model.setVisible(len(single) > 1)
+        said = [f"{info.summary} Version {info.version}." for info in present.values()]
+        self.about.setText(" ".join(said) or UNTRAINED)
+
+    def _tell(self, work: NodeWork, told: dict[str, Any]) -> None:
+        work.tell(told["nodes"])
+
+    def _done(
+        self, work: NodeWork, started: float, settings: dict[str, Any], result: dict[str, Any]
+    ) -> None:
+        self.running.begin(work.document)  # the document takes it over
+        if not work.found:  # what lies inside is to be seen
+            self.session.views.display_for(work.document).outlined = True
+        about = {"seconds": perf_counter() - started, "settings": settings}
+        then = partial(self.running.end, work.document)
+        failed = partial(self._failed, work)
+        work.accept_search(
+            self.session.background, result | about, settings["threshold"], then, failed
+        )
+
+    def _failed(self, work: NodeWork, error: BaseException) -> None:
+        self.session.notices.failed(error)
+        self._stopped(work.document)
+        self.running.end(work.document)
+
+    def _stopped(self, document: object) -> None:
+        if self.work is not None and self.work.document is document:
+            self.work.tell(None)
+
+
+def anatomy_of(work: NodeWork) -> tuple[Array | None, dict[int, str]]:
+    """Labelled structures of the scene that are no nodes, and their names."""
+    items = work.document.objects.values()
+    nodes = {item.id for item in work.objects.values()}
+    names = {item.id: item.name for item in items if item.id not in nodes}
+    labels = work.document.labels
+    known = known_anatomy(labels, names)
+    return (None, {}) if known is None else (labels * known, names)
+
+
+class ThresholdSection(Section):
+    """Cuts the kept probability anew while the slider moves."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Sensitivity")
+        self.slider = slider("Threshold", 5, 95, 40)
+        self.threshold = QDoubleSpinBox(minimum=0.05, maximum=0.95, singleStep=0.01)
+        self.threshold.setAccessibleName("Threshold value")
+        self.column.addWidget(row(label("Threshold"), self.slider, self.threshold))
+        self.slider.valueChanged.connect(lambda value: self.threshold.setValue(value / 100))
+        self.threshold.valueChanged.connect(self._cut)
+        self.setToolTip("Lower: more and larger nodes. What was decided on or corrected stays.")
+
+    def refresh(self) -> None:
+        """Show the value in force."""
+        work = self.work
+        self.setVisible(work is not None and bool(work.found))
+        if work is None or work.wanted is not None:
+            return
+        with silent(self.slider, self.threshold):
+            self.slider.setValue(round(100 * work.choices.threshold))
+            self.threshold.setValue(work.choices.threshold)
+
+    def _cut(self) -> None:
+        value = round(self.threshold.value(), 2)
+        with silent(self.slider):
+            self.slider.setValue(round(100 * value))
+        if self.work is not None:
+            self.work.set_threshold(self.session.background, value, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        if self.work is not None:
+            self.work.wanted = None
+        self.session.notices.failed(error)
+        self.refresh()
