@@ -51,7 +51,7 @@ class StartPage(QWidget):
         kinds = "DICOM, NIfTI, NRRD, MHA, PNG, JPEG or TIFF"
         for text in (
             label("Open an image to begin", "title", wrap=True),
-            label(f"Drop files, a folder or a project here: {kinds}.", "quiet", wrap=True),
+            label(f"Drop files, a folder or a project here\n{kinds}", "quiet", wrap=True),
         ):
             text.setAlignment(Qt.AlignmentFlag.AlignCenter)
             self._column.addWidget(text)
