@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,24 @@ def test_over_tls_with_a_password(secure: Orthanc, tmp_path: Path, way: str) -> 
     send(by_way(secure, way), paths, password)
     folders = jobs.retrieve(HERE, by_way(secure, way), [STUDY], [], password)
     assert pixels(files_of(folders)) == pixels(paths)
+
+
+def test_a_mute_stranger_does_not_keep_the_archive_waiting(secure: Orthanc, tmp_path: Path) -> None:
+    """Connected to our port as soon as it is open, it never shakes hands."""
+    paths = scan(tmp_path)
+    send(secure.dicom(), paths)
+    strangers: list[socket.socket] = []
+
+    def knock() -> None:
+        if not strangers:
+            with suppress(ConnectionRefusedError):
+                strangers.append(socket.create_connection(("127.0.0.1", secure.receive_port)))
+
+    context = JobContext("cpu", give_way=knock)
+    mover = secure.dicom(retrieve="move")
+    assert pixels(files_of(jobs.retrieve(context, mover, [STUDY], []))) == pixels(paths)
+    assert strangers
+    strangers[0].close()
 
 
 @pytest.mark.parametrize("kind", ["dicom", "web"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 
@@ -92,6 +92,14 @@ def _secure(server: Server) -> ssl.SSLContext | None:
     """Encrypted where the server is and we have a certificate to show."""
     if not (server.tls and server.certificate):
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = _Later(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server.certificate, server.key or None, password="")
     return context
+
+
+class _Later(ssl.SSLContext):
+    """Shakes hands in the thread of each connection: a mute one must not keep others waiting."""
+
+    def wrap_socket(self, sock: socket.socket, *_: Any, **__: Any) -> ssl.SSLSocket:
+        """On our side of the connection."""
+        return super().wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
