@@ -90,7 +90,7 @@ class Export(QObject):
             snapshot = replace(snapshot, picture=picture, shows_name=named)
         self._changed.discard(document)
         self._background.run(
-            partial(write, snapshot, folder),
+            partial(write, snapshot, folder, self._settings.now.hide_patient_names),
             partial(self._write_objects, document, snapshot),
             partial(self._failed, document),
         )

@@ -57,14 +57,17 @@ class Begun:
     findings: Findings
 
 
-def write(snapshot: Snapshot, folder: Path) -> Begun:
-    """Write the files of tasks, the labels of a picture, and the JSON; raises UserError."""
+def write(snapshot: Snapshot, folder: Path, hidden: bool = False) -> Begun:
+    """Write the files of tasks, the labels of a picture, and the JSON; raises UserError.
+
+    While names are hidden, no file is called after the one that the image came from.
+    """
     from inference import headless, registry
     from inference.version import VERSION
     from inference.writing import NOTICE, write_json
 
     series = snapshot.series
-    stem = folder / free_stem(folder, series)
+    stem = folder / free_stem(folder, series, hidden)
     before = {path: path.stat().st_mtime_ns for path in folder.glob(f"{stem.name}*")}
     measured = _facts(snapshot)
     figures = facts.table(measured)
@@ -83,6 +86,8 @@ def write(snapshot: Snapshot, folder: Path) -> Begun:
         record["objects"] = [asdict(item) | row for item, row in rows]
     if snapshot.comparison is not None:
         record["ai_and_corrected"] = asdict(snapshot.comparison)
+    if hidden:
+        _call(stem.name, record, *(record[name] for name in snapshot.results if name in record))
     write_json(stem.with_name(f"{stem.name}.json"), record)
     found = sorted(folder.glob(f"{stem.name}*"))
     paths = [path for path in found if before.get(path) != path.stat().st_mtime_ns]
@@ -166,13 +171,23 @@ def _facts(snapshot: Snapshot) -> dict[SegmentObject, Facts]:
     return facts.facts_of(snapshot.objects, series, facts.slices_of(snapshot.labels), levels)
 
 
-def free_stem(folder: Path, series: Series) -> str:
-    """The file name without endings, numbered where another image already has it."""
+def _call(name: str, *records: dict[str, Any]) -> None:
+    """Let records speak of the image by another name than that of its file."""
+    for record in records:
+        if "input" in record:
+            record["input"] = record["input"] | {"name": name}
+
+
+def free_stem(folder: Path, series: Series, hidden: bool = False) -> str:
+    """The file name without endings, numbered where another image already has it.
+
+    Where names are hidden, which that of the file may tell, the modality and a hash stand for it.
+    """
     import json
 
     from inference.writing import stem
 
-    wish = stem(series.path)
+    wish = f"{series.modality}_{series.sha256[:8]}" if hidden else stem(series.path)
     for number in range(1, 10_000):
         name = wish if number == 1 else f"{wish}_{number}"
         try:

@@ -59,7 +59,8 @@ class RunExport(QObject):
             return
         folder = self._settings.now.export_folder or Path.home()
         kind = "interpolated" if any(document.series.synthetic or ()) else "run"
-        start = str(folder / f"{stem(document.series.path)}_{kind}")
+        hidden = self._settings.now.hide_patient_names
+        start = str(folder / (kind if hidden else f"{stem(document.series.path)}_{kind}"))
         chosen, wish = QFileDialog.getSaveFileName(
             self._host, "Save run", start, ";;".join(FORMATS)
         )

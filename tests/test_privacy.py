@@ -172,11 +172,16 @@ def test_nothing_of_a_hidden_patient_is_told(
     window.studies.select(document)
     assert "liver" in everything(window)
     document.add_object("Lesion")
-    saved: list[object] = []
+    saved: list[tuple[object, list[Path]]] = []
     window.export.saved.connect(lambda *what: saved.append(what))
     out = tmp_path / "Wintergreen out"
     window.export.save(document, out)
     wait_until(lambda: saved)
+    [(_, paths)] = saved
+    assert paths
+    assert not [path for path in paths if "wintergreen" in path.name.casefold()]
+    [record] = [path.read_text("utf-8").casefold() for path in paths if path.suffix == ".json"]
+    assert [secret for secret in SECRETS if secret in record] == []
     window.notices.failed(UserError(f"{out}/Wintergreen_ct.nii could not be written to {out}."))
     wait_until(lambda: len(window.notices.all) > 1)
     assert [secret for secret in SECRETS if secret in everything(window)] == []
