@@ -108,8 +108,15 @@ def patient_title(series: Named, hidden: bool) -> str:
         return "Without patient"
     if hidden:
         return "Patient"
-    name = identity.patient_name.replace("^", " ").strip()
-    return " · ".join(filter(None, (name, identity.patient_id)))
+    return " · ".join(filter(None, (person(identity.patient_name), identity.patient_id)))
+
+
+def person(name: str) -> str:
+    """A DICOM name as it is read: in Latin letters, then as it is written where that differs."""
+    latin, _, written = name.partition("=")
+    found = (latin, written.partition("=")[0])
+    parts = [" ".join(part.replace("^", " ").split()) for part in found]
+    return f"{parts[0]} ({parts[1]})" if all(parts) else parts[0] or parts[1]
 
 
 def study_title(series: Named, hidden: bool = False) -> str:
@@ -163,7 +170,7 @@ def expected_facts(expected: Expected) -> str:
     """Modality and size in one line, and what becomes of it."""
     entry = expected.entry
     size = "×".join(str(n) for n in reversed(entry.shape))
-    return f"{entry.modality} · {size} · {'reading…' if expected.coming else 'Enter opens it'}"
+    return f"{'Reading…' if expected.coming else 'Enter opens it'} · {entry.modality} · {size}"
 
 
 def follow(

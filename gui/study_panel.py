@@ -151,7 +151,8 @@ class StudyPanel(QWidget):
 
     def _group(self, series: Named) -> QTreeWidgetItem:
         title = f"{patient_title(series, self._hidden)}\n{study_title(series, self._hidden)}"
-        key = f"{series.identity.patient_id}\n{series.identity.study_uid}\n{title}"
+        identity = series.identity  # files of one study may lie in several folders
+        key = f"{identity.patient_id}\n{identity.patient_name}\n{identity.study_uid or title}"
         for number in range(self.tree.topLevelItemCount()):
             group = self.tree.topLevelItem(number)
             if group is not None and group.data(0, FACTS) == key:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
 
+from gui.studies import person
 from plugins.dicom.index import SeriesRow, StudyRow
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _natural(text: str) -> tuple[int, int, str]:
 
 
 def _study_texts(study: StudyRow, hidden: bool) -> tuple[str, ...]:
-    name = "Patient" if hidden else study.name.replace("^", " ").strip() or "Without name"
+    name = "Patient" if hidden else person(study.name) or "Without name"
     number = "" if hidden else study.patient_id
     kinds = study.modalities.replace(",", ", ")
     count = str(study.series), str(study.images)
