@@ -94,13 +94,16 @@ class Orthanc:
 
 
 @contextmanager
-def encrypted(port: int, certificates: Path) -> Iterator[int]:
+def encrypted(port: int, certificates: Path, *, mutual: bool = False) -> Iterator[int]:
     """TLS in front of a port of this computer, as hospitals have it before web servers; its port.
 
-    Debian's Orthanc crashes in its own HTTPS.
+    Debian's Orthanc crashes in its own HTTPS. `mutual`: it wants a certificate of ours.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates / "theirs.pem")
+    if mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificates / "ca.pem")
 
     class Front(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -181,6 +181,19 @@ def test_over_tls_with_a_password(secure: Orthanc, tmp_path: Path, way: str) -> 
     assert pixels(files_of(folders)) == pixels(paths)
 
 
+def test_a_web_server_that_asks_who_we_are(secure: Orthanc) -> None:
+    folder = secure.certificates
+    with orthanc.encrypted(secure.http_port, folder, mutual=True) as port:
+        server = secure.web(url=f"https://localhost:{port}/dicom-web")
+        with pytest.raises(UserError, match="asks for a certificate of ours"):
+            jobs.check(HERE, server, orthanc.PASSWORD)
+        for files in (
+            {"certificate": str(folder / "ours.pem")},
+            {"certificate": str(folder / "ours.pem"), "key": str(folder / "ours.key")},
+        ):
+            jobs.check(HERE, replace(server, **files), orthanc.PASSWORD)
+
+
 def test_a_mute_stranger_does_not_keep_the_archive_waiting(secure: Orthanc, tmp_path: Path) -> None:
     """Connected to our port as soon as it is open, it never shakes hands."""
     paths = scan(tmp_path)

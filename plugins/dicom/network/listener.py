@@ -59,8 +59,8 @@ def listening(server: Server, inbox: Inbox) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"The port {server.receive_port}, on which {server.name} is to send, cannot be opened "
-            f"({error.strerror}): another program has it, or choose another in the server's "
-            "settings."
+            f"({error.strerror}): another transfer or program has it. Wait for it, or choose "
+            "another in the server's settings."
         ) from error
     try:
         yield

@@ -62,7 +62,8 @@ class WebArchive:
             self._session.auth = (server.user, password)
         if server.encrypted:
             tls(server)  # says what is wrong with the certificates
-            self._session.cert = (server.certificate, server.key) if server.certificate else None
+            both = (server.certificate, server.key)
+            self._session.cert = both if server.key else server.certificate or None
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter(server.ca_file))
         self._client = self._make_client(WHOLE)
