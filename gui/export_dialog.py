@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from inference.object_files import Format
     from inference.series import Series
 
-WIDTH, COLUMNS = 720, 2  # px
+WIDTH, COLUMNS = 800, 2  # px
 
 
 class ExportDialog(QDialog):

@@ -59,7 +59,7 @@ class Format:
         if series.kind not in self.kinds:
             return f"Not for {SORTS[series.kind]}."
         if self.of_dicom and not series.identity.series_uid:
-            return "Only for series that were opened from DICOM: it refers to their slices."
+            return "Only for images that were opened from DICOM."
         return ""
 
 
@@ -80,16 +80,16 @@ FORMATS = (
            "plugins.dicom.write_seg:write_labelmap", kinds=EVERY, of_dicom=True),
     Format("rtstruct", "DICOM RT structure set", "Contours on the slices, for radiotherapy",
            "plugins.dicom.write_rtstruct:write_rtstruct", of_dicom=True),
-    Format("stl", "Surfaces, STL", "A smoothed surface for each object, patient (LPS) mm",
+    Format("stl", "Surfaces, STL", "A smoothed surface for each object, LPS mm",
            "plugins.images.surfaces:write_stl"),
     Format("glb", "Surfaces, GLB", "All surfaces in one file with names and colours, LPS mm",
            "plugins.images.surfaces:write_glb"),
     Format("csv", "Table, CSV", "A row for each object: size, mean, deviation, slices",
            f"{HERE}:write_table", "Measurements", EVERY),
-    Format("report", "DICOM structured report", "Coded measurements (TID 1500), beside a DICOM SEG "
-           "tied to its segments", "plugins.dicom.write_report:write_report", "Measurements",
+    Format("report", "DICOM structured report", "Coded measurements (TID 1500); tied to the DICOM "
+           "SEG, if that is saved too", "plugins.dicom.write_report:write_report", "Measurements",
            EVERY, of_dicom=True),
-    Format("capture", "DICOM secondary capture", "The view as it is, with its overlays, in the "
+    Format("capture", "DICOM secondary capture", "The view as it is with its overlays, in the "
            "same study", "plugins.dicom.write_capture:write_capture", "Picture", EVERY,
            of_dicom=True),
 )  # fmt: skip

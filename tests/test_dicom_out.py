@@ -256,6 +256,17 @@ def test_a_report_holds_every_measurement_and_the_segment_it_is_of(tmp_path: Pat
     assert items(zone, "Finding Site")[0].ConceptCodeSequence[0].CodeMeaning == "Retina"
 
 
+def test_a_single_object_of_a_photograph_is_referred_to_as_well(tmp_path: Path) -> None:
+    series = photograph(tmp_path)
+    one = np.where(labelled(series) == 3, np.uint8(3), np.uint8(0))
+    alone = replace(objects(series), labels=one, segments=SEGMENTS[:1], measured=(NODE,))
+    wanted = object_files.named("seg,report")
+    seg, report = map(pydicom.dcmread, object_files.write(alone, tmp_path / "one", wanted))
+    (node,) = items(report, "Imaging Measurements")[0].ContentSequence
+    (segment,) = items(node, "Referenced Segment")
+    assert segment.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == seg.SOPInstanceUID
+
+
 def test_without_a_segmentation_a_report_refers_to_the_slice(tmp_path: Path) -> None:
     series = ct(tmp_path)
     write_measurements(series, [NODE], tmp_path / "report.dcm")

@@ -9,6 +9,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 
 from inference.errors import UserError
 from inference.label_files import read_job
@@ -22,6 +23,7 @@ from tests import phantoms
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inference.label_files import Found
     from inference.series import Array, Series
 
 FRAME = "1.2.826.0.1.3680043.8.498.1"
@@ -189,3 +191,73 @@ def test_the_job_writes_what_was_chosen_from_canonical_labels(tmp_path: Path) ->
 
 def canonical_labels(series: Series) -> Array:
     return np.ascontiguousarray(replace(series, voxels=labelled(series)).canonical())
+
+
+# --- of other programs ---------------------------------------------------------------------------
+
+
+def made_elsewhere(series: Series, path: Path, kind: str, masks: Array, **more: object) -> Path:
+    """Masks (z, y, x, segments), 0 to 1, as highdicom writes them for others."""
+    described = [
+        highdicom.seg.SegmentDescription(
+            number, f"Organ {number}", codes.SCT.Organ, codes.SCT.Liver, "MANUAL"
+        )
+        for number in range(1, masks.shape[-1] + 1)
+    ]
+    sources = [pydicom.dcmread(file) for file in series.paths]
+    for source in sources:
+        for keyword in ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+                        "AccessionNumber", "ReferringPhysicianName"):  # fmt: skip
+            setattr(source, keyword, None)
+    uids = highdicom.UID(), highdicom.UID()
+    seg = highdicom.seg.Segmentation(
+        sources, masks, kind, described, uids[0], 5, uids[1], 1, "Others", "Program", "1", "2",
+        omit_empty_frames=True, **more,
+    )  # fmt: skip
+    seg.save_as(path)
+    return path
+
+
+def opened(path: Path, series: Series) -> Found:
+    shape = series.canonical().shape
+    return read_job(JobContext("cpu"), str(path), series.canonical_geometry, shape)
+
+
+def test_overlapping_segments_show_the_smaller_one_and_say_so(tmp_path: Path) -> None:
+    series = scanned(tmp_path)
+    masks = np.zeros((*series.voxels.shape, 2), np.uint8)
+    masks[1:6, 2:8, 2:9, 0] = 1
+    masks[3:5, 4:6, 4:6, 1] = 1
+    found = opened(made_elsewhere(series, tmp_path / "o.dcm", "BINARY", masks), series)
+    first, second = (segment.value for segment in found.segments)
+    np.testing.assert_array_equal(found.labels == second, masks[..., 1] == 1)
+    np.testing.assert_array_equal(
+        found.labels == first, (masks[..., 0] == 1) & (masks[..., 1] == 0)
+    )
+    assert found.notes == ("Objects of o.dcm overlap: there, the smaller one is shown.",)
+
+
+def test_fractions_count_from_one_half(tmp_path: Path) -> None:
+    series = scanned(tmp_path)
+    masks = np.random.default_rng(0).random((*series.voxels.shape, 1))
+    path = made_elsewhere(series, tmp_path / "f.dcm", "FRACTIONAL", masks, max_fractional_value=200)
+    found = opened(path, series)
+    sure = np.abs(masks[..., 0] - 0.5) > 0.01
+    np.testing.assert_array_equal((found.labels != 0)[sure], (masks[..., 0] > 0.5)[sure])
+    assert "one half and more" in found.notes[0]
+
+
+def test_slices_that_lie_unevenly_open_each_in_its_place(tmp_path: Path) -> None:
+    series = scanned(tmp_path)
+    masks = np.zeros((*series.voxels.shape, 1), np.uint8)
+    masks[1:6, 2:8, 2:9, 0] = 1
+    path = made_elsewhere(series, tmp_path / "u.dcm", "BINARY", masks)
+    seg = pydicom.dcmread(path)
+    groups = seg.PerFrameFunctionalGroupsSequence
+    (place,) = groups[-1].PlanePositionSequence
+    place.ImagePositionPatient[2] += 0.4 * phantoms.SPACING[0]
+    seg.save_as(path)
+    found = opened(path, series)
+    drawn = np.flatnonzero(found.labels.any(axis=(1, 2)))
+    assert drawn.tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(found.labels[3] != 0, masks[3, ..., 0] == 1)

@@ -124,30 +124,33 @@ def _grid(where: Places) -> tuple[list[list[int]], Geometry]:
     corners = [
         where.corners[np.flatnonzero(plane_of == plane)[0]] for plane in (0, len(planes) - 1)
     ]
-    indices, last = _even(planes, where.thickness)
-    across = (corners[1] - corners[0]) / last if last else where.normal * (where.thickness or 1.0)
+    indices, steps, first = _even(planes, where.thickness)
+    across = (corners[1] - corners[0]) / steps if steps else where.normal * (where.thickness or 1.0)
     affine = np.eye(4)
     affine[:3, :3] = np.stack([across, where.down, where.across], axis=1)
-    affine[:3, 3] = corners[0]
+    affine[:3, 3] = corners[0] - first * across
     return [indices[plane] for plane in plane_of], Geometry(affine, known=True)
 
 
-def _even(planes: NDArray[np.float64], thickness: float) -> tuple[list[list[int]], float]:
-    """The slices of an even grid that show each plane, and how many steps lead to the last.
+def _even(planes: NDArray[np.float64], thickness: float) -> tuple[list[list[int]], float, int]:
+    """The slices of an even grid that show each plane, the steps from first to last, the first.
 
-    Where planes lie unevenly, the grid has their smallest step, and each slice the nearest plane.
+    Where planes lie unevenly, the grid has half their smallest step, each slice the nearest plane.
     """
     gaps = np.diff(planes)
     if not gaps.size:
-        return [[0]], 0.0
+        return [[0]], 0.0, 0
     for step in filter(None, (thickness, float(gaps.min()))):
         hops = gaps / step
         if np.abs(hops - np.rint(hops)).max() <= EVEN and np.rint(hops).min() >= 1:
             index = np.concatenate([[0], np.cumsum(np.rint(hops))]).astype(int)
-            return [[int(place)] for place in index], float(index[-1])
-    places_ = (planes - planes[0]) / gaps.min()
-    nearest = nearest_planes(places_, int(places_[-1]) + 1, usual_step(places_))
-    return [np.flatnonzero(nearest == i).tolist() for i in range(len(planes))], float(places_[-1])
+            return [[int(place)] for place in index], float(index[-1]), 0
+    places_ = (planes - planes[0]) / gaps.min() * 2
+    usual = usual_step(places_)
+    first = int(np.ceil(usual / 2))  # a plane reaches half a step beyond itself
+    nearest = nearest_planes(places_ + first, int(places_[-1]) + 2 * first + 1, usual)
+    slices = [np.flatnonzero(nearest == index).tolist() for index in range(len(planes))]
+    return slices, float(places_[-1]), first
 
 
 def _moved(geometry: Geometry, start: Sequence[int]) -> Geometry:

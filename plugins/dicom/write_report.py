@@ -144,6 +144,7 @@ def _group(
     from highdicom.sr import (
         MeasurementsAndQualitativeEvaluations,
         ReferencedSegment,
+        SourceSeriesForSegmentation,
         TrackingIdentifier,
         VolumetricROIMeasurementsAndQualitativeEvaluations,
     )
@@ -161,7 +162,10 @@ def _group(
     if seg is None or segment is None:
         images = _images(thing, pictures, series)
         return MeasurementsAndQualitativeEvaluations(source_images=images, **about)
-    whole = ReferencedSegment.from_segmentation(seg, segment)
+    whole = ReferencedSegment(
+        seg.SOPClassUID, seg.SOPInstanceUID, segment,
+        source_series=SourceSeriesForSegmentation(pictures[0].source.SeriesInstanceUID),
+    )  # fmt: skip
     return VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=whole, **about)
 
 
