@@ -37,6 +37,8 @@ def ask(window: LimnWindow, tmp_path: Path) -> Callable[..., DeidentifyDialog]:
         window.commands.actions["deidentify"].trigger()
         dialog = window.findChildren(DeidentifyDialog)[-1]
         dialog.folder.setText(str(tmp_path / "out"))
+        dialog.activateWindow()  # until then, keys may be the main window's
+        wait_until(dialog.isActiveWindow)
         settled(window, dialog)
         return dialog
 
@@ -119,6 +121,20 @@ def test_masks_are_drawn_and_typed(
     np.testing.assert_array_equal(pydicom.dcmread(path).pixel_array, expected)
     dialog.masks._remove()
     assert dialog.masks.masks["2.25.1"] == [Mask(5, 10, 9, 20)]
+    dialog.reject()
+
+
+def test_any_file_of_a_series_can_be_looked_at(
+    window: LimnWindow, ask: Callable[..., DeidentifyDialog], tmp_path: Path
+) -> None:
+    stored = phantoms.stored((0, 1, 2), (False, False, False), tmp_path)
+    dialog = ask(phantoms.save(tmp_path / "ct", phantoms.ct_slices(stored)))
+    count = len(stored.voxels)
+    assert dialog.changes.file.text() == f"File 1 of {count}"
+    first = rows(dialog)["(0008,0018)"]
+    dialog.changes.file.setValue(count)
+    settled(window, dialog)
+    assert rows(dialog)["(0008,0018)"] != first
     dialog.reject()
 
 

@@ -8,11 +8,21 @@ from qtpy.QtCore import (
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,
+    QSignalBlocker,
     QSortFilterProxyModel,
     Qt,
+    Signal,
 )
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QLineEdit, QTableView, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHeaderView,
+    QLineEdit,
+    QSpinBox,
+    QTableView,
+    QWidget,
+)
 
 from gui.parts import column, label
 from gui.sections import row
@@ -30,7 +40,9 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class ChangesPage(QWidget):
-    """Before and after of every element; what stays is shown on request."""
+    """Before and after of every element of a file; what stays is shown on request."""
+
+    file_changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +52,11 @@ class ChangesPage(QWidget):
         self.search.setAccessibleName("Search")
         self.search.setClearButtonEnabled(True)
         self.kept = QCheckBox("Also what stays")
-        page.addWidget(row(self.search, self.kept))
+        self.file = QSpinBox()
+        self.file.setAccessibleName("File")
+        self.file.setPrefix("File ")
+        self.file.valueChanged.connect(self.file_changed)
+        page.addWidget(row(self.search, self.file, self.kept))
         self._shown = Shown(self)
         self.search.textChanged.connect(self._filter)
         self.kept.toggled.connect(self._filter)
@@ -59,6 +75,14 @@ class ChangesPage(QWidget):
         self.counted = label("", "quiet")
         page.addWidget(self.counted)
 
+    def offer_files(self, count: int) -> None:
+        """Let the user choose among so many files, beginning with the first."""
+        with QSignalBlocker(self.file):
+            self.file.setRange(1, count)
+            self.file.setSuffix(f" of {count}")
+            self.file.setValue(1)
+        self.file.setEnabled(count > 1)
+
     def show_changes(self, changes: tuple[Change, ...], hidden: bool) -> None:
         """Show those of another file; `hidden`: not what tells the patient."""
         self._shown.setSourceModel(ChangeTable(changes, hidden))
@@ -67,7 +91,7 @@ class ChangesPage(QWidget):
         header = self.rows.horizontalHeader()
         header.setSectionResizeMode(len(WIDTHS), QHeaderView.ResizeMode.Stretch)
         total = sum(change.what != "kept" for change in changes)
-        self.counted.setText(f"{total} of {len(changes)} elements change in the first file.")
+        self.counted.setText(f"{total} of {len(changes)} elements change in this file.")
         self._filter()
 
     def _filter(self) -> None:

@@ -89,6 +89,7 @@ class DeidentifyDialog(QDialog):
         middle.addWidget(self._choices())
         self.changes, self.masks = ChangesPage(), MaskPage()
         self.masks.changed.connect(self._refresh)
+        self.changes.file_changed.connect(self._preview)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
@@ -141,9 +142,7 @@ class DeidentifyDialog(QDialog):
             box.setAccessibleDescription(option.help)
             box.toggled.connect(self._preview)
             lines.addWidget(box)
-        lines.addWidget(
-            quiet("Nothing ticked: the basic profile of DICOM PS3.15, as strict as it is.")
-        )
+        lines.addWidget(quiet("Nothing ticked: the basic profile of DICOM PS3.15."))
 
     def _add_looked(self, lines: QVBoxLayout) -> None:
         self.fear = label("", "warning", wrap=True)
@@ -195,29 +194,32 @@ class DeidentifyDialog(QDialog):
 
     def _look(self, document: Document) -> None:
         """Learn from the first file whether text is to be feared in the pictures."""
-        self._ask(document, lambda found: self._feared(document, found))
+        self._ask(document, document.series.path, partial(self._feared, document))
 
     def _feared(self, document: Document, found: Preview) -> None:
         self._fears[document] = found.burned_in
         self._refresh()
 
     def _show(self, number: int) -> None:
-        self.masks.show_series(self._documents[number].series)
+        series = self._documents[number].series
+        self.masks.show_series(series)
+        self.changes.offer_files(len(series.paths))
         self._preview()
 
     def _preview(self) -> None:
         document = self._documents[max(0, self.series.currentRow())]
         shown = partial(self._previewed, self._hidden)
-        self._ask(document, shown, replaces=f"preview {id(self)}")
+        path = document.series.paths[self.changes.file.value() - 1]
+        self._ask(document, path, shown, replaces=f"preview {id(self)}")
 
     def _previewed(self, hidden: bool, found: Preview) -> None:
         self.changes.show_changes(found.changes, hidden)
 
-    def _ask(self, document: Document, done: Any, replaces: str | None = None) -> None:
+    def _ask(self, document: Document, path: Path, done: Any, replaces: str | None = None) -> None:
         uid = document.series.identity.series_uid
         job = self._reader.submit(
             PREVIEW, done=done, failed=self._unseen, replaces=replaces,
-            title="Looking at a header", file=str(document.series.path), chosen=self.chosen,
+            title="Looking at a header", file=str(path), chosen=self.chosen,
             masked=uid in self.masks.masks,
         )  # fmt: skip
         self._asked.append(job)
