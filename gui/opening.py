@@ -146,6 +146,7 @@ class Opening(QObject):
 
     def _list(self, request: Request, listed: Listed) -> None:
         coming = {entry.key: entry.key not in listed.later for entry in listed.entries}
+        self._studies.expect_no_more(set(request.listed) - set(coming))  # of an earlier list
         request.listed = tuple(key for key, comes in coming.items() if comes)
         self._studies.expect(
             Expected(entry, request.path, coming[entry.key], request.among)

@@ -32,7 +32,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """All entries of the path, in the order of the list; those of `later` are not read now."""
+    """All entries known by now, in the order of the list; those of `later` are not read now.
+
+    A later list replaces an earlier one: the last comes once all headers are read.
+    """
 
     entries: tuple[Entry, ...]
     later: tuple[str, ...] = ()  # keys

@@ -314,12 +314,32 @@ def test_a_disc_that_was_copied_in_small_letters_still_opens(tmp_path: Path) -> 
 # --- the order of things -------------------------------------------------------------------------
 
 
+@pytest.fixture
+def one_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the computer is."""
+    monkeypatch.setattr("plugins.dicom.load.LIST_EVERY", 1e9)
+
+
+def test_the_list_grows_while_headers_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.dicom.load.LIST_EVERY", 0.0)
+    for number in range(2):
+        uid = f"2.25.{number + 1}"
+        phantoms.save(tmp_path / str(number), chest(tmp_path, SeriesInstanceUID=uid))
+    lists = [part.entries for part in told(tmp_path) if isinstance(part, Listed)]
+    counts = [sum(entry.shape[0] for entry in entries) for entries in lists]
+    assert counts == [*range(14), 14]
+    assert [len(entries) for entries in (lists[3], lists[-1])] == [1, 2]
+
+
 def told(path: Path, **params: Any) -> list[Any]:
     found: list[Any] = []
     stream_job(JobContext("cpu", hand_over=found.append), str(path), **params)
     return [part for part in found if isinstance(part, (Glimpse, Listed, Arrived))]
 
 
+@pytest.mark.usefixtures("one_list")
 def test_a_picture_and_the_list_come_before_the_series(tmp_path: Path) -> None:
     scout = chest(tmp_path, SeriesInstanceUID="2.25.1", SeriesNumber=0)[:1]
     phantoms.save(tmp_path / "a", scout)
@@ -332,6 +352,7 @@ def test_a_picture_and_the_list_come_before_the_series(tmp_path: Path) -> None:
     assert arrived[0].series.kind == "volume"  # what the picture is of comes first
 
 
+@pytest.mark.usefixtures("one_list")
 def test_what_would_be_too_much_at_once_is_listed_and_read_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

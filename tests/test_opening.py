@@ -54,7 +54,8 @@ def test_a_list_and_a_picture_come_first_and_the_huge_series_waits(
     window.studies.added.connect(lambda _: heard.append("series"))
     window.opening.open([archive])
     wait_until(lambda: len(window.studies.open) == 2 and not window.job_bar.rows)
-    assert heard[:3] == ["picture", "list", "series"]
+    assert heard[0] == "picture"
+    assert heard.index("list") < heard.index("series")
     assert window._pages.currentIndex() == IMAGES
     (waiting,) = [row for row in rows(window) if "Huge" in row]
     assert waiting.endswith("Enter opens it · CT · 50000×50000×1")

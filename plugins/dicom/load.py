@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from inference.series import Identity, Series
 
 HEADERS_KEPT = 4096  # for the next reading of the same folder
+LIST_EVERY = 1.0  # seconds, while headers are read
 READING_HEADERS = "Reading headers"
 
 logger = logging.getLogger(__name__)
@@ -155,13 +157,25 @@ class _Refused:
 def _headers(files: list[Path]) -> tuple[list[Slice], list[str]]:
     """The files with an image, and a sentence about each of the others."""
     slices, notes = list[Slice](), list[str]()
+    told_at = time.monotonic()
     for done, found in enumerate(in_order(_header, files), 1):
         listener().progress(done, len(files), READING_HEADERS)
+        if time.monotonic() - told_at > LIST_EVERY:
+            told_at = time.monotonic()
+            listener().tell(Listed(_so_far(slices)))
         if isinstance(found, Slice):
             slices.append(found)
         else:
             notes.append(found.sentence)
     return slices, notes
+
+
+def _so_far(slices: list[Slice]) -> tuple[Entry, ...]:
+    """The series of these files, before it is known which volumes they make."""
+    series: dict[str, list[Slice]] = {}
+    for entry in slices:
+        series.setdefault(text(entry.header, "SeriesInstanceUID"), []).append(entry)
+    return tuple(_entry(Part(members, list)) for members in series.values())
 
 
 def _header(file: Path) -> Slice | _Refused:

@@ -32,6 +32,9 @@ from tests.conftest import wait_until
 window = LimnWindow()
 window.show()
 wait_until(lambda: window.is_ready and window.reader.state == "ready")
+wait_until(lambda: window.session.jobs.state == "ready")
+settled = time.perf_counter() + 3  # as a user needs to choose a folder
+wait_until(lambda: time.perf_counter() > settled)
 marks = []
 mark = lambda *_: (app.processEvents(), marks.append(time.perf_counter() - start))
 window.opening.glimpsed.connect(mark)
