@@ -16,7 +16,7 @@ import trimesh
 from PIL import Image
 from pydicom.uid import UID
 
-from inference import object_files
+from inference import further_files, object_files
 from inference.errors import UserError
 from inference.label_files import read_job
 from inference.measured import (
@@ -36,6 +36,7 @@ from inference.measured import (
     Quantity,
 )
 from inference.object_files import FORMATS, Objects, header
+from inference.registry import tasks
 from inference.worker import JobContext
 from inference.writing import NOTICE, Algorithm, Segment
 from plugins.dicom.load import load_series
@@ -320,6 +321,36 @@ def test_other_files_carry_the_research_line_and_say_their_space(tmp_path: Path)
     picture = Image.open(exported(photograph(tmp_path), tmp_path / "out")["labels.png"])
     assert picture.text["Comment"] == NOTICE
     np.testing.assert_array_equal(np.array(picture), labelled(photograph(tmp_path)))
+
+
+def test_the_command_line_writes_what_a_task_found(tmp_path: Path) -> None:
+    """As `run retinal_vessels … --set files=seg,report,capture` does with its result."""
+    task = tasks()["retinal_vessels"]
+    settings = task.parse({"files": "seg,report,capture"})
+    series = photograph(tmp_path)
+    vessels = np.zeros(series.voxels.shape, np.uint8)
+    vessels[14:17, 3:37] = 1
+    further_files.write(task, settings, None, series, {"labels": vessels}, tmp_path / "op")
+    seg = pydicom.dcmread(tmp_path / "op_seg.dcm")
+    (segment,) = seg.SegmentSequence
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Blood vessel"
+    assert segment.AnatomicRegionSequence[0].CodeMeaning == "Retina"
+    report = pydicom.dcmread(tmp_path / "op_report.dcm")
+    (vessels_measured,) = items(report, "Imaging Measurements")[0].ContentSequence
+    (density,) = items(vessels_measured, "Vessel density")
+    (value,) = density.MeasuredValueSequence
+    assert value.NumericValue == pytest.approx(100 * 102 / 1200, rel=1e-3)
+    assert value.MeasurementUnitsCodeSequence[0].CodeValue == "%"
+    for meaning in ("Fractal Dimension", "Tortuosity, arc/chord", "Mean calibre"):
+        assert items(vessels_measured, meaning)
+    assert pydicom.dcmread(tmp_path / "op_capture.dcm").pixel_array.shape == (30, 40, 3)
+    if shutil.which("dciodvfy"):
+        assert validated(tmp_path / "op_report.dcm") == []
+    with pytest.raises(UserError, match="no kind of file jpg"):
+        task.parse({"files": "jpg"})
+    stl = task.parse({"files": "stl"})
+    with pytest.raises(UserError, match=r"cannot be saved as Surfaces, STL\. Not for pictures"):
+        further_files.write(task, stl, None, series, {"labels": vessels}, tmp_path / "op")
 
 
 def test_kinds_of_files_are_named_or_refused(tmp_path: Path) -> None:

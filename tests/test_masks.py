@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from conftest import wait_until
@@ -215,7 +216,12 @@ def test_from_the_window_and_back_into_it(
     wait_until(lambda: saved)
     kinds = {path.name.partition("_")[2] for path in saved}
     assert {"seg.dcm", "labelmap_seg.dcm", "labels.nii.gz", "labels.seg.nrrd", "objects.csv",
-            "1_left_kidney.stl", "2_cyst.stl"} <= kinds  # fmt: skip
+            "1_left_kidney.stl", "2_cyst.stl", "surfaces.glb", "rtstruct.dcm", "report.dcm",
+            "capture.dcm"} <= kinds  # fmt: skip
+    (capture,) = (path for path in saved if path.name.endswith("capture.dcm"))
+    picture = pydicom.dcmread(capture)
+    assert picture.BurnedInAnnotation == "YES"  # the corner says who the patient is
+    assert picture.pixel_array.std() > 10
     assert not window.export.unsaved(document)
     (seg,) = (path for path in saved if path.name.endswith("labelmap_seg.dcm"))
     for item in list(document.objects):
