@@ -41,7 +41,7 @@ FILE = (
            toolbar="Browse", tip="Find studies on this computer and on servers"),
     Action("open_mask", "Open mask on this image…", "File", "masks.ask", "Ctrl+Shift+L",
            "mdi6.layers-plus", has_document,
-           tip="Take up the objects of a label file: DICOM SEG, NIfTI, NRRD, MHA, PNG"),
+           tip="Take up the objects of a file: DICOM SEG, RT structures, NIfTI, NRRD, MHA, PNG"),
     Action("open_samples", "Open sample studies", "File", "opening.open_samples", "",
            "mdi6.flask-outline"),
     Action("open_project", "Open project…", "File", "projects.ask_open", "Ctrl+Alt+O",
