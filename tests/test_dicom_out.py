@@ -16,7 +16,11 @@ import trimesh
 from PIL import Image
 from pydicom.uid import UID
 
+from gui.document import Document
+from gui.export_content import Snapshot, write
+from gui.voxel_edit import VoxelEdit
 from inference import further_files, object_files
+from inference.box import Box
 from inference.errors import UserError
 from inference.label_files import read_job
 from inference.measured import (
@@ -360,3 +364,27 @@ def test_kinds_of_files_are_named_or_refused(tmp_path: Path) -> None:
     nifti = phantoms.stored((0, 1, 2), (False,) * 3, tmp_path / "a.nii.gz")
     refused = {entry.id for entry in FORMATS if entry.refusal(nifti)}
     assert refused == {"png", "seg", "seg_labelmap", "rtstruct", "report", "capture"}
+
+
+def test_a_clicked_object_names_its_model_in_what_is_exported(tmp_path: Path) -> None:
+    series = ct(tmp_path)
+    document = Document(series)
+    clicked, drawn = document.add_object("Lymph node 1"), document.add_object("Rib")
+    document.credit(clicked.id, ("Clicks fast", "0.2"))
+    labels = np.zeros(document.shape, np.uint8)
+    labels[2:4, 3:6, 3:6], labels[0, :2, :2] = clicked.id, drawn.id
+    document.apply(VoxelEdit.of(document.labels, Box.whole(document.shape), labels, "Drawn"))
+    (tmp_path / "out").mkdir()
+    found = write(Snapshot.of(document), tmp_path / "out").findings
+    one, other = found.segments
+    assert one.algorithm == Algorithm("Clicks fast", "0.2", by_itself=False)
+    assert other.algorithm is None
+    node, _ = found.measured
+    assert (node.name, node.label, node.algorithm) == ("Lymph node 1", clicked.id, one.algorithm)
+    volume, mean, _ = node.quantities
+    assert (volume.name, volume.unit) == (VOLUME, "ml")
+    assert volume.value == pytest.approx(18 * np.prod(phantoms.SPACING) / 1000)
+    assert mean.value == pytest.approx(float(document.image[labels == clicked.id].mean()))
+    document.history.undo()
+    document.history.undo()
+    assert document.objects[clicked.id].maker == ()
