@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inference.box import Box
 from plugins.click_segmentation import teaching
-from plugins.click_segmentation.doubt import misjudged, overdone
+from plugins.click_segmentation.doubt import absent, misjudged, overdone
 from plugins.click_segmentation.encoding import BESIDE, SIGMA, encode
 from plugins.click_segmentation.evaluate import outliner_of
 from plugins.click_segmentation.lessons import begin, loss_of, objective
@@ -262,11 +262,20 @@ def test_a_click_deep_in_a_mistaken_mask_is_answered_without_that_mask(before):
 
 
 def test_a_mask_is_mistaken_where_the_background_was_clicked_deep_in_it():
-    mask = np.ones((96, 128), bool)
-    assert misjudged(mask, [click(48, 64, False)])
-    assert not misjudged(mask, [click(3, 64, False)])
-    assert not misjudged(mask, [click(48, 64, False), click(48, 64)])
+    mask, known = np.ones((96, 128), bool), click(40, 20)
+    assert misjudged(mask, [known, click(48, 64, False)])
+    assert not misjudged(mask, [known, click(3, 64, False)])
+    assert not misjudged(mask, [click(48, 64, False), known])
+    assert not misjudged(mask, [click(48, 64, False)])
     assert not misjudged(mask, [])
+
+
+def test_an_object_has_ended_where_the_middle_of_its_followed_mask_is_background():
+    mask, worker = disc(), outliner()
+    assert not worker.outline(picture(mask), [click(40, 70, False)], mask).mask.any()
+    assert absent(mask > 0, [click(40, 70, False)])
+    assert not absent(mask > 0, [click(40, 86, False)])
+    assert not absent(mask > 0, [click(40, 60), click(40, 70, False)])
 
 
 def test_a_click_on_the_object_is_overdone_by_what_does_not_lie_round_it():

@@ -30,9 +30,26 @@ CENTRAL = 0.5
 """A click on the object lies at least so deep in what it added, as a part of its greatest depth."""
 
 
+MIDDLE = 0.7
+"""A click on the background so deep in a mask of which nothing else was said: it is not here."""
+
+
+def absent(mask: Mask, prompts: Sequence[Prompt]) -> bool:
+    """Whether the only prompts are on the background and the newest in the middle of the mask.
+
+    So a user says of a slice to which an object was followed that it has ended before.
+    """
+    if not prompts or any(prompt.positive for prompt in prompts):
+        return False
+    return _centrality(mask, prompts[-1]) > MIDDLE
+
+
 def misjudged(mask: Mask, prompts: Sequence[Prompt]) -> bool:
-    """Whether the newest prompt is on the background and lies deep in the mask."""
-    if not prompts or prompts[-1].positive:
+    """Whether the newest prompt is on the background and lies deep in the mask.
+
+    Without a prompt on the object there is nothing but the mask that tells what is meant.
+    """
+    if not any(prompt.positive for prompt in prompts) or prompts[-1].positive:
         return False
     return _centrality(mask, prompts[-1]) > DEEP
 
@@ -53,7 +70,7 @@ def overdone(mask: Mask, before: Mask, prompts: Sequence[Prompt]) -> bool:
 
 
 def _centrality(mask: Mask, prompt: Prompt) -> float:
-    """How deep a prompt lies in a mask: 1 at the place farthest from its outline, 0 outside."""
-    deep = depth(mask)
+    """How deep a prompt lies in its component: 1 farthest from the outline, 0 outside the mask."""
+    deep = depth(touched(mask, prompt))
     said = places((mask.shape[0], mask.shape[1]), prompt)
     return float(np.max(deep, where=said, initial=0) / max(float(deep.max()), 1.0))

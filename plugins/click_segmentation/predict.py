@@ -11,7 +11,7 @@ import torch  # noqa: TID253  the worker's side
 
 from inference.box import Box
 from inference.device import mixed_precision
-from plugins.click_segmentation.doubt import misjudged, overdone
+from plugins.click_segmentation.doubt import absent, misjudged, overdone
 from plugins.click_segmentation.encoding import encode
 from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.prepare import crop_of, normalise
@@ -140,6 +140,8 @@ class Outliner:
     ) -> Outline:
         """Correct the mask before; forget a mistaken one; look closer at what goes too far."""
         before = previous != 0
+        if absent(before, prompts):
+            return Outline(obey(np.zeros_like(before)), 1.0)
         if misjudged(before, prompts):
             anew = self._first(image, prompts, spacing)
             mask = obey(anew.mask)
