@@ -50,10 +50,16 @@ def write(series: Series, result: Mapping[str, Any], stem: Path) -> dict[str, An
 
 def segments(result: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> list[Segment]:
     """What the values of the label map stand for."""
-    names = result.get("names") or {node["id"]: f"Node {node['id']}" for node in nodes}
+    names = names_of(result, nodes)
     return [
         Segment(value, name, COLOURS[value % len(COLOURS)]) for value, name in sorted(names.items())
     ]
+
+
+def names_of(result: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """The name of each value of the label map."""
+    given = result.get("names") or {node["id"]: f"Node {node['id']}" for node in nodes}
+    return {int(value): name for value, name in given.items()}
 
 
 def row(

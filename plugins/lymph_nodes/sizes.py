@@ -118,12 +118,12 @@ def _measured(
     labels, image = asked.document.labels, asked.document.image
     probability, scale = asked.document.probability, asked.document.scale
     near = {i for i, box in asked.boxes.items() if _meet(box, asked.dirty)}
-    region = asked.dirty
-    for number in near:
-        region = region.union(asked.boxes[number])
-    part = labels[region.slices]
     present = np.bincount(labels[asked.dirty.slices].ravel(), minlength=256)
     wanted = (near | set(np.flatnonzero(present).tolist())) & asked.nodes
+    region = asked.dirty
+    for number in wanted | near:
+        region = region.union(asked.boxes.get(number, region))
+    part = labels[region.slices]
     boxes = ndimage.find_objects(part)
     nodes, places = {}, {}
     for number in sorted(wanted):

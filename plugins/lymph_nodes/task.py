@@ -11,6 +11,7 @@ import numpy as np
 from inference.errors import UserError
 from inference.tasks import Setting, Task
 from plugins.lymph_nodes.export import write
+from plugins.lymph_nodes.findings import findings
 from plugins.lymph_nodes.prepare import THRESHOLD, doubts, is_tilted, refuse
 
 if TYPE_CHECKING:
@@ -249,5 +250,6 @@ TASK = Task(
     request=_request,
     write=write,
     estimate_bytes=_estimate_bytes,
+    findings=findings,
     widget="plugins.lymph_nodes.widget:LymphNodesWidget",
 )  # fmt: skip

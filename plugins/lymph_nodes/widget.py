@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from gui.document import Document
+    from gui.project import Kept
     from gui.session import Session
     from gui.settings import Settings
     from plugins.lymph_nodes.landmarks import Landmarks
@@ -89,6 +90,15 @@ class LymphNodesWidget(QWidget):
         if document not in self._works:
             self._works[document] = NodeWork(document)
         return self._works[document]
+
+    def keep(self, document: Document) -> Kept | None:
+        """What was found and decided, for the project."""
+        work = self._works.get(document)
+        return work.kept() if work is not None else None
+
+    def restore(self, document: Document, kept: Kept) -> None:
+        """Go on with what was found and decided before."""
+        self.work_of(document).restore(kept)
 
     # --- following ---------------------------------------------------------------------------
 

@@ -228,7 +228,7 @@ class NodeTable(QTableView):
         key, several = self.current or self._lost, self.selected
         self._telling = False
         self.nodes.show_rows(rows)
-        if key != self.current:
+        if key != self.current or not self.selectionModel().hasSelection():
             self.choose(key)
         self._lost = "" if self.current else key
         if len(several) > 1 and set(several) != set(self.selected):
@@ -259,7 +259,8 @@ class NodeTable(QTableView):
     def selected(self) -> list[str]:
         """All chosen nodes, in the order shown."""
         chosen = {index.row() for index in self.selectionModel().selectedRows()}
-        return [key for place, key in enumerate(self.keys) if place in chosen]
+        found = [key for place, key in enumerate(self.keys) if place in chosen]
+        return found or [key for key in (self.current,) if key]
 
     def choose(self, key: str, quietly: bool = False) -> None:
         """Choose a node, if it is shown; `quietly`: without telling of it."""

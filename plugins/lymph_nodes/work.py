@@ -12,10 +12,11 @@ from psygnal import Signal
 from gui.ai_result import AiResult, plan
 from gui.document import PALETTE, SegmentObject
 from gui.history import Step
+from gui.project import Kept
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
-from plugins.lymph_nodes import recut, shaping
+from plugins.lymph_nodes import keeping, recut, shaping
 from plugins.lymph_nodes.measure import Node
 from plugins.lymph_nodes.prepare import THRESHOLD
 from plugins.lymph_nodes.review import Choices, Rejected, Review, Row, is_node, number_of
@@ -72,9 +73,8 @@ class NodeWork:
     @property
     def rows(self) -> list[Row]:
         """Every node that has been measured, rejected ones as well, by number."""
-        ai = self.document.counts.ai
         made = [
-            self._row(key, item.id, self.sizes.nodes[item.id], not ai[item.id])
+            self._row(key, item.id, self.sizes.nodes[item.id], not self._by_ai(item))
             for key, item in self.objects.items()
             if item.id in self.sizes.nodes
         ]
@@ -197,7 +197,7 @@ class NodeWork:
         if box is None or part is None:
             raise RuntimeError("nothing was searched")
         objects, ai = self.objects, self.document.ai_labels
-        ours = {item.id: key for key, item in objects.items()}
+        ours = {item.id: key for key, item in objects.items() if self._by_ai(item)}
         found = recut.cut(
             part, self.document.scale, threshold, None if ai is None else ai[box.slices], ours,
             [_within(out, box) for out in self.choices.rejected.values()], self.next_number,
@@ -205,8 +205,7 @@ class NodeWork:
         )  # fmt: skip
         labels = np.zeros(self.document.shape, np.uint8)
         labels[box.slices] = found.labels
-        made = self._known_to_ai(objects)
-        lost = tuple(key for key in made if key not in found.names)
+        lost = tuple(key for key in ours.values() if key not in found.names)
         names = (*found.names, *lost)[:MOST_OBJECTS]
         items = tuple(
             SegmentObject(i, name, PALETTE[(number_of(name) - 1) % len(PALETTE)])
@@ -214,8 +213,9 @@ class NodeWork:
         )
         return plan(self.document, AiResult(labels, items, title, whole)), lost
 
-    def _known_to_ai(self, objects: Mapping[str, SegmentObject]) -> list[str]:
-        return [key for key, item in objects.items() if self.document.counts.ai[item.id]]
+    def _by_ai(self, item: SegmentObject) -> bool:
+        """Whether the network made an object: a new one may have the label of a deleted one."""
+        return bool(item.origin and self.document.counts.ai[item.id])
 
     def _drop_empty(self, keys: Sequence[str]) -> None:
         """Delete objects of which nothing is left."""
@@ -338,7 +338,7 @@ class NodeWork:
 
     @property
     def next_number(self) -> int:
-        """One that no node of this document ever had."""
+        """One that no node has, and none that something was decided on."""
         keys = (*self.choices.reviews, *self.choices.rejected, *self.objects)
         return 1 + max((number_of(key) for key in keys), default=0)
 
@@ -378,6 +378,37 @@ class NodeWork:
     def _put(self, choices: Choices) -> None:
         self.choices = choices
         self.changed.emit()
+
+    def kept(self) -> Kept | None:
+        """What was found and decided, for the project."""
+        if not (self.found or self.choices.reviews):
+            return None
+        choices, arrays = keeping.choices_kept(self.choices)
+        box = self._box
+        if self._part is not None:
+            arrays["probability"] = self._part
+        values = {
+            "choices": choices,
+            "found": self.found,
+            "box": [list(box.start), list(box.stop)] if box else None,
+            "landmarks": keeping.landmarks_kept(self.landmarks),
+            "compared": keeping.comparison_kept(self.compared_with, self.earlier, self.gone),
+        }
+        return Kept(values, arrays)
+
+    def restore(self, kept: Kept) -> None:
+        """Go on with it; KeyError, TypeError or ValueError if it makes no sense."""
+        values = kept.values
+        choices = keeping.choices_restored(values["choices"], kept.arrays)
+        part, box = kept.arrays.get("probability"), values["box"]
+        if part is not None:
+            self._box = Box(*(tuple(int(place) for place in end) for end in box))
+            if self._box.clipped(self.document.shape).shape != part.shape:
+                raise ValueError("a search of another volume")
+            self._part = part
+        self.choices, self.found = choices, dict(values["found"])
+        self.landmarks = keeping.landmarks_restored(values["landmarks"])
+        self.compare(*keeping.comparison_restored(values["compared"]))
 
     def publish(self) -> None:
         """Leave with the document what an export writes, as `export.write` expects it."""

@@ -1,0 +1,193 @@
+"""Lymph nodes in the window, by keys alone, from a CT to the files."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from chests import SHAPE, SPACING, ball, chest
+from conftest import wait_until
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gui.window import LimnWindow
+    from plugins.lymph_nodes.widget import LymphNodesWidget
+
+SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+NODES = {(46, 30, 66): 9.0, (58, 33, 72): 7.0, (34, 30, 58): 5.0}
+
+
+@pytest.fixture(scope="module")
+def ct(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chest with three nodes that are easy to outline."""
+    volume = chest()
+    for centre, radius in NODES.items():
+        volume[ball(SHAPE, centre, radius)] = 60
+    image = sitk.GetImageFromArray(volume)
+    image.SetSpacing(SPACING[::-1])
+    image.SetDirection((1, 0, 0, 0, 1, 0, 0, 0, 1))
+    path = tmp_path_factory.mktemp("ct") / "chest.nii.gz"
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def press(window: LimnWindow, key: Qt.Key, held: Qt.KeyboardModifier | None = None) -> None:
+    window.activateWindow()
+    assert QTest.qWaitForWindowActive(window, 10_000)
+    plain = Qt.KeyboardModifier.NoModifier
+    QTest.keyClick(QApplication.focusWidget() or window, key, plain if held is None else held)
+
+
+def opened(window: LimnWindow, path: Path) -> LymphNodesWidget:
+    window.opening.open([path])
+    wait_until(lambda: window.studies.selected is not None)
+    press(window, Qt.Key.Key_J)  # any of its keys opens the task
+    widget = window.task_panel.pages["lymph_nodes"].widget
+    wait_until(lambda: window.session.jobs.state == "ready")
+    return widget
+
+
+def settled(widget: LymphNodesWidget) -> None:
+    """Everything is measured and shown."""
+    review, soon = widget.review, widget._soon
+    wait_until(
+        lambda: (
+            widget.work.sizes.current
+            and not soon.isActive()
+            and not review._settled.isActive()
+            and not widget.search.running.isVisible()
+        )
+    )
+
+
+def states(widget: LymphNodesWidget) -> list[str]:
+    settled(widget)
+    return [row.review.state for row in widget.work.rows]
+
+
+def test_nodes_are_read_by_keys_alone(window: LimnWindow, ct: Path, tmp_path: Path) -> None:
+    widget = opened(window, ct)
+    work, table, document = widget.work, widget.review.table, window.studies.selected
+    for place in NODES:  # one key at the crosshair each
+        window.views.look_at(place)
+        press(window, Qt.Key.Key_C, SHIFT)
+        settled(widget)
+    assert [row.number for row in work.rows] == [1, 2, 3]
+    assert work.rows[0].node.short_axis_mm == pytest.approx(18, abs=2)
+    wait_until(lambda: work.landmarks is not None)  # what stations are told by
+    assert table.keys == ["Node 1", "Node 2", "Node 3"]  # by short axis
+
+    # arrows of the reader: down, up; all views and the axes follow
+    table.choose("Node 1")
+    press(window, Qt.Key.Key_J)
+    press(window, Qt.Key.Key_U)
+    assert table.current == "Node 1"
+    node = work.row("Node 1").node
+    assert window.views.display.position == pytest.approx((node.slice, *node.centroid[1:]), abs=0.1)
+    assert document.active == work.row("Node 1").object_id
+    texts = [outline.text for outline in window.views.outlines]
+    assert f"{node.short_axis_mm:.1f} × {node.long_axis_mm:.1f} mm" in texts
+
+    # accept goes on to the next open node, reject to the last
+    press(window, Qt.Key.Key_Y)
+    assert table.current == "Node 2"
+    press(window, Qt.Key.Key_T, SHIFT)
+    press(window, Qt.Key.Key_X)
+    assert table.current == "Node 3"
+    assert states(widget) == ["accepted", "rejected", "open"]
+    assert document.objects[work.row("Node 1").object_id].locked
+    widget.review.state.setCurrentText("Rejected")
+    settled(widget)
+    assert table.keys == ["Node 2"]
+    widget.review.state.setCurrentIndex(0)
+    widget.review.least.setCurrentText("≥ 15 mm")
+    settled(widget)
+    assert table.keys == ["Node 1"]
+    widget.review.least.setCurrentIndex(0)
+    settled(widget)
+
+    # one history for all of it
+    press(window, Qt.Key.Key_Z, CONTROL)
+    assert states(widget) == ["accepted", "open", "open"]
+    assert work.row("Node 2").review.target
+
+    # split, merge again
+    table.choose("Node 3")
+    press(window, Qt.Key.Key_S, SHIFT)
+    settled(widget)
+    assert len(work.rows) == 4
+    press(window, Qt.Key.Key_M, SHIFT)
+    settled(widget)
+    assert len(work.rows) == 3
+
+    # edit: the brush, and measurements that follow
+    press(window, Qt.Key.Key_B, SHIFT)
+    assert window.correction.tool == "brush"
+    window.views.tool = None
+
+    saves_report_and_table(window, widget, tmp_path)
+
+
+def saves_report_and_table(window: LimnWindow, widget: LymphNodesWidget, tmp_path: Path) -> None:
+    work, document = widget.work, widget.work.document
+    widget.report.save(work, tmp_path / "chest_report.html")
+    wait_until(lambda: (tmp_path / "chest_report.pdf").exists())
+    assert (tmp_path / "chest_report.pdf").read_bytes().startswith(b"%PDF")
+    assert "data:image/png" in (tmp_path / "chest_report.html").read_text("utf-8")
+    window.export.save(document, tmp_path)
+    wait_until(lambda: (tmp_path / "chest_nodes.csv").exists())
+    rows = list(csv.DictReader((tmp_path / "chest_nodes.csv").open()))
+    assert [row["state"] for row in rows] == ["accepted", "open", "open"]
+
+
+def test_a_search_shows_its_progress_and_can_be_cancelled(window: LimnWindow, ct: Path) -> None:
+    widget = opened(window, ct)
+    document = window.studies.selected
+    press(window, Qt.Key.Key_F, SHIFT)
+    wait_until(lambda: document in widget.search.running)
+    assert widget.search.running.isVisible()
+    widget.search.running.cancel_button.click()
+    wait_until(lambda: widget.search.run_button.isEnabled())
+    assert not widget.work.found
+    press(window, Qt.Key.Key_F, SHIFT)
+    wait_until(lambda: widget.work.found and document not in widget.search.running)
+    assert document.probability is not None
+    assert widget.threshold.isVisible()
+    before = widget.work.choices.threshold
+    widget.threshold.threshold.setValue(0.05)
+    wait_until(lambda: widget.work.choices.threshold == 0.05 and widget.work.wanted is None)
+    document.history.undo()
+    assert widget.work.choices.threshold == before
+
+
+def test_an_earlier_study_is_compared(window: LimnWindow, ct: Path, tmp_path: Path) -> None:
+    image = sitk.ReadImage(str(ct))
+    array = sitk.GetArrayFromImage(image)
+    array[ball(SHAPE, (46, 30, 66), 9.0)] = -95
+    array[ball(SHAPE, (46, 30, 66), 7.0)] = 60
+    earlier = sitk.GetImageFromArray(np.ascontiguousarray(array))
+    earlier.CopyInformation(image)
+    sitk.WriteImage(earlier, str(tmp_path / "before.nii.gz"))
+    widget = opened(window, tmp_path / "before.nii.gz")
+    window.views.look_at((46, 30, 66))
+    press(window, Qt.Key.Key_C, SHIFT)
+    settled(widget)
+    window.opening.open([ct])
+    wait_until(lambda: len(window.studies.open) == 2)
+    wait_until(lambda: widget.work.document is window.studies.open[1])
+    window.views.look_at((46, 30, 66))
+    press(window, Qt.Key.Key_C, SHIFT)
+    settled(widget)
+    widget.comparison.button.click()
+    wait_until(lambda: widget.work.compared_with)
+    settled(widget)
+    [row] = widget.work.rows
+    assert row.change_mm == pytest.approx(4, abs=1.5)
+    assert "1 nodes matched" in widget.comparison.note.text()
