@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from inference.errors import UserError
 from plugins.lymph_nodes import cases, datasets
 
 
@@ -21,8 +22,16 @@ def main(
     unseen: Annotated[bool, typer.Option("--unseen", help="The patients to measure on.")] = False,
 ) -> None:
     """Write one file for each patient."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(data, out, layout, unseen)
+    except UserError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def _write(data: Path, out: Path, layout: str, unseen: bool) -> None:
     drawn = (one.case() for one in datasets.find(data, layout)) if layout else None
+    out.mkdir(parents=True, exist_ok=True)
     for case in drawn or cases.sources(data, cases.UNSEEN if unseen else cases.SOURCES):
         path = case.save(out)
         typer.echo(
