@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -261,7 +260,6 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         env=os.environ | {"LIMN_CONFIG_DIR": str(tmp_path / "config")},
     )  # fmt: skip
     assert process.stdout.readline() == "drawn\n"
-    time.sleep(2.0)  # not for luck: the delay that is promised
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     return tmp_path / "data" / "recovery"

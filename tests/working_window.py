@@ -36,7 +36,7 @@ def draw(window: LimnWindow) -> None:
 
 
 def main(path: Path) -> None:
-    """Open a picture, draw, and say so."""
+    """Open a picture, draw, and say so once the autosave has had its turn."""
     app = QApplication([])
     app.setStyle("Fusion")
     window = LimnWindow()
@@ -45,6 +45,8 @@ def main(path: Path) -> None:
     window.opening.open([path])
     wait_until(lambda: window.studies.open)
     draw(window)
+    keeper = window.projects.autosave
+    wait_until(lambda: keeper.path is not None and keeper.wait(0.1))
     sys.stdout.write("drawn\n")
     sys.stdout.flush()
     app.exec()
