@@ -21,7 +21,6 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QApplication,
-    QFileDialog,
     QLabel,
     QLineEdit,
     QMessageBox,
@@ -30,7 +29,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gui import export, notices, registry
+from gui import export_content, notices, registry
+from gui.export_dialog import ExportDialog
 from gui.glass import Glass
 from gui.layout import DISCLAIMER
 from gui.notice_list import NoticeList
@@ -257,13 +257,15 @@ def painted(window: LimnWindow, document: Document) -> np.ndarray:
 
 
 def test_an_export_to_a_place_that_takes_nothing_loses_nothing(
-    window: LimnWindow, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    window: LimnWindow, picture: Path, tmp_path: Path
 ) -> None:
     (document,) = opened(window, picture)
     drawn = painted(window, document)
     (tmp_path / "locked").write_text("a file, as root may write to any folder", "utf-8")
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "locked"))
     QTest.keyClick(window, Qt.Key.Key_E, CONTROL)
+    dialog = window.findChild(ExportDialog)
+    dialog.folder.setText(str(tmp_path / "locked"))
+    QTest.mouseClick(dialog.save, LEFT)
     wait_until(lambda: told(window))
     assert "choose another folder" in told(window)[0]
     assert (document.labels == drawn).all()
@@ -446,21 +448,23 @@ def test_what_was_drawn_is_saved_with_its_story(window: LimnWindow, tmp_path: Pa
     item = document.add_object("Lesion", "#ff0000")
     document.labels[3:9, 4:8] = item.id
     paths = with_saved(window, document, tmp_path)
-    assert {path.name for path in paths} == {"grey0.json", "grey0_labels.png"}
+    assert {path.name for path in paths} == {
+        "grey0.json", "grey0_labels.png", "grey0_objects.csv",
+    }  # fmt: skip
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "grey0_labels.png")), document.labels
     )
     record = json.loads((tmp_path / "grey0.json").read_text())
     assert record["notice"] == DISCLAIMER
     assert record["objects"][0]["name"] == "Lesion"
-    assert "Saved 2 files" in told(window)[0]
+    assert "Saved 3 files" in told(window)[0]
 
 
 def test_another_image_of_that_name_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "grey0.json").write_text(json.dumps({"input": {"sha256": "another"}}))
-    assert export.free_stem(tmp_path, grey()) == "grey0_2"
+    assert export_content.free_stem(tmp_path, grey()) == "grey0_2"
     (tmp_path / "grey0.json").write_text(json.dumps({"input": {"sha256": "0"}}))
-    assert export.free_stem(tmp_path, grey()) == "grey0"
+    assert export_content.free_stem(tmp_path, grey()) == "grey0"
 
 
 def test_a_folder_that_takes_nothing_is_told(window: LimnWindow, tmp_path: Path) -> None:
@@ -539,10 +543,14 @@ def test_a_result_becomes_the_documents_ai_version(window: LimnWindow, tmp_path:
     assert window.commands.actions["ai"].isEnabled()
     assert window.commands.actions["export"].isEnabled()
     document.labels[0, 0] = 2
-    corrected = export._corrected(export.Snapshot.of(document), document.results["spots"])
+    corrected = export_content._corrected(
+        export_content.Snapshot.of(document), document.results["spots"]
+    )
     assert corrected["labels"][0, 0] == 2
     document.rename(2, "Bleeding, old")
-    renamed = export._corrected(export.Snapshot.of(document), document.results["spots"])
+    renamed = export_content._corrected(
+        export_content.Snapshot.of(document), document.results["spots"]
+    )
     np.testing.assert_array_equal(renamed["labels"], corrected["labels"])
 
 
