@@ -84,6 +84,7 @@ class ExportDialog(QDialog):
         box.toggled.connect(self._check)
         about = quiet(refusal or entry.help)
         about.setContentsMargins(3 * GRID, 0, 0, 0)
+        box.setAccessibleName(entry.title)
         box.setAccessibleDescription(about.text())
         holder = QWidget()
         column = QVBoxLayout(holder)

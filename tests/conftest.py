@@ -90,10 +90,14 @@ def shared_window(qapp: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def window(shared_window: LimnWindow) -> Iterator[LimnWindow]:
     """The window with nothing open and default settings; what a test opens is closed after it."""
+    from qtpy.QtWidgets import QDialog
+
     from gui.settings import Settings
 
     shared_window.activateWindow()
     yield shared_window
+    for dialog in shared_window.findChildren(QDialog):
+        dialog.close()
     shared_window.job_bar.cancel_all()
     shared_window.views.set_mode("navigate")
     for document in list(shared_window.studies.open):

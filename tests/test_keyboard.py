@@ -11,8 +11,9 @@ import pytest
 from conftest import wait_until
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QTabBar, QWidget
+from qtpy.QtWidgets import QApplication, QTabBar, QWidget
 
+from gui.export_dialog import ExportDialog
 from gui.theme import THEMES
 from inference.series import Series
 
@@ -56,9 +57,7 @@ def shows_focus(part: QWidget) -> bool:
     return with_focus != without
 
 
-def test_from_start_to_export_without_a_mouse(
-    window: LimnWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_start_to_export_without_a_mouse(window: LimnWindow, tmp_path: Path) -> None:
     window.activateWindow()
     assert QTest.qWaitForWindowActive(window, 10_000)
     go_to("Open sample studies")
@@ -81,13 +80,21 @@ def test_from_start_to_export_without_a_mouse(
     press(Qt.Key.Key_Left)
     assert (document.labels != before).any()
     wait_until(lambda: document.results["retinal_vessels"]["measurements"], 180)
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     go_to("Export results")
+    press(Qt.Key.Key_Space)
+    dialog = window.findChild(ExportDialog)
+    dialog.activateWindow()  # as a window manager does it
+    wait_until(lambda: dialog.isAncestorOf(QApplication.focusWidget() or window), 10)
+    go_to("Folder")
+    QTest.keyClick(focused(), Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(focused(), str(tmp_path))
+    go_to("Export")
     press(Qt.Key.Key_Space)
     wait_until(lambda: list(tmp_path.glob("*.json")))
     (record,) = tmp_path.glob("*.json")
     assert json.loads(record.read_text("utf-8"))["settings"]["threshold"] == 0.49
-    focused()
+    window.activateWindow()
+    wait_until(QApplication.focusWidget, 10)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -13,8 +13,9 @@ from conftest import wait_until
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog, QScrollArea
+from qtpy.QtWidgets import QScrollArea
 
+from gui.export_dialog import ExportDialog
 from gui.glass import Glass
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def key(window: LimnWindow, pressed: Qt.Key, keys: Qt.KeyboardModifier = PLAIN) 
 
 
 def test_from_file_to_corrected_measured_exported_result(
-    window: LimnWindow, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    window: LimnWindow, photograph: Path, tmp_path: Path
 ) -> None:
     document, widget = opened(window, photograph)
     assert not widget.threshold.isEnabled()
@@ -145,8 +146,8 @@ def test_from_file_to_corrected_measured_exported_result(
     # export, from the window's own command
     out = tmp_path / "out"
     out.mkdir()
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
     key(window, Qt.Key.Key_E, CONTROL)
+    export_to(window, out)
     wait_until(lambda: (out / "eye.json").exists())
     saved = np.asarray(Image.open(out / "eye_vessels.png"))
     assert ((saved == 255) == (painted > 0)).all()
@@ -164,8 +165,18 @@ def test_from_file_to_corrected_measured_exported_result(
     assert (window.studies.selected.image == saved).all()
 
 
+def export_to(window: LimnWindow, folder: Path) -> None:
+    """Answer the dialogue that is open, and wait until all is saved."""
+    saved: list[Path] = []
+    window.export.saved.connect(lambda _, paths: saved.extend(paths))
+    dialog = window.findChild(ExportDialog)
+    dialog.folder.setText(str(folder))
+    QTest.mouseClick(dialog.save, LEFT)
+    wait_until(lambda: saved)
+
+
 def test_vessels_under_another_name_are_still_measured_and_exported(
-    window: LimnWindow, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    window: LimnWindow, photograph: Path, tmp_path: Path
 ) -> None:
     document, widget = opened(window, photograph)
     assert not widget.measurements.export_button.isVisible()
@@ -179,10 +190,10 @@ def test_vessels_under_another_name_are_still_measured_and_exported(
     assert measured(widget)["vessel_density"] > first["vessel_density"]
     QTest.keyClick(widget.threshold.slider, Qt.Key.Key_Left)
     assert [item.name for item in document.objects.values()] == ["Vascular tree"]
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     area = window.task_panel.pages["retinal_vessels"].findChild(QScrollArea)
     area.ensureWidgetVisible(widget.measurements.export_button)
     QTest.mouseClick(widget.measurements.export_button, LEFT)
+    export_to(window, tmp_path)
     wait_until(lambda: (tmp_path / "eye.json").exists())
     saved = np.asarray(Image.open(tmp_path / "eye_vessels.png"))
     assert ((saved == 255) == (document.labels > 0)).all()
