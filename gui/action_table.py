@@ -151,8 +151,15 @@ SLICES = (
 HELP = (
     Action("keys", "Keys and mouse", "Help", "dialogs.keys", "F1 | ?", "mdi6.keyboard-outline"),
     Action("notices", "Notices…", "Help", "notices.show_all", "", "mdi6.message-text-outline"),
-    Action("audit", "Audit trail…", "Help", "dialogs.audit", "", "mdi6.clipboard-clock-outline",
-           tip="Who opened, ran and exported what, and when"),
+    Action(
+        "audit",
+        "Audit trail…",
+        "Help",
+        "dialogs.audit",
+        "",
+        "mdi6.clipboard-clock-outline",
+        tip="Who opened, ran and exported what, and when",
+    ),
     Action("logs", "Open the folder of logs", "Help", "dialogs.logs", "", "mdi6.text-box-outline"),
     Action("about", "About Limn", "Help", "dialogs.about", "", "mdi6.information-outline"),
 )
