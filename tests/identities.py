@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 NAME, NUMBER, BORN = "Wintergreen^Aurelia", "MRN-4711-0815", "19381224"
 EVERYWHERE = "Quillfeather"  # no name of the file: only the rules for its place take it out
 PLANTED_UID = "1.2.826.0.1.3680043.99.4711"
-SECRETS = ("wintergreen", "aurelia", "4711", "19381224", "quillfeather", "3680043.99", "1938")
+SECRETS = (
+    "wintergreen",
+    "aurelia",
+    "4711-0815",
+    "19381224",
+    "quillfeather",
+    "3680043.99",
+    "12.1938",
+)
 VALUES: dict[str, Any] = {
     "PN": f"{EVERYWHERE}^{EVERYWHERE}", "DA": BORN, "DT": f"{BORN}101112", "TM": "101112",
     "UI": PLANTED_UID, "AS": "087Y", "UR": f"http://{EVERYWHERE}.org", "OB": b"Quillfeather",
