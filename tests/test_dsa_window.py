@@ -668,6 +668,11 @@ def bad_runs(folder: Path) -> dict[str, Path]:
     }  # fmt: skip
 
 
+def told(window: LimnWindow) -> str:
+    """All that the notices say."""
+    return " ".join(toast.sentence for toast in window.notices.toasts)
+
+
 def test_what_is_wrong_with_a_run_is_said_and_the_rest_opens(
     window: LimnWindow, tmp_path: Path
 ) -> None:
@@ -675,9 +680,8 @@ def test_what_is_wrong_with_a_run_is_said_and_the_rest_opens(
         before = len(window.studies.open)
         window.opening.open([path])
         wait_until(lambda: len(window.studies.open) > before)  # noqa: B023
-        said = " ".join(toast.sentence for toast in window.notices.toasts)
-        assert words in said.lower()
-        assert "Traceback" not in said
+        wait_until(lambda: words in told(window).lower())  # noqa: B023
+        assert "Traceback" not in told(window)
         for toast in list(window.notices.toasts):
             toast.dismiss()
         window.studies.select(window.studies.open[-1])
