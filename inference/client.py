@@ -128,8 +128,10 @@ class WorkerClient:
         name: str = "inference",
         preload: tuple[str, ...] = ("torch",),
         on_state: Callable[[str], None] = lambda state: None,
+        threads: int = 0,
     ) -> None:
         self.name, self._preload, self._on_state = name, preload, on_state
+        self._threads = threads
         self.devices: tuple[Device, ...] = ()
         self._context = multiprocessing.get_context("spawn")
         self._ids = itertools.count(1)
@@ -209,7 +211,7 @@ class WorkerClient:
         self.state = state
         ours, theirs = self._context.Pipe()
         self._channel = Channel(ours)
-        arguments = (theirs, self.name, self._preload)
+        arguments = (theirs, self.name, self._preload, self._threads)
         self.process: SpawnProcess = self._context.Process(
             target=worker.main, args=arguments, name=f"limn-{self.name}", daemon=True
         )

@@ -7,19 +7,23 @@ import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from inference import logs, privacy_commands, registry, weights
+from inference import logs, packs, privacy_commands, registry, support_commands, weights
 from inference.audit import Notebook
+from inference.batch import Batch, run_batch
 from inference.cohort import run_all
+from inference.cohort_progress import on_terminal
 from inference.device import KNOWN, choose
 from inference.errors import UserError
-from inference.headless import Reader, Request, inputs_of
+from inference.headless import Reader, Request
 from inference.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from inference.series import Series
 
 INTERRUPTED = 130
@@ -46,6 +50,7 @@ Assignments = Annotated[
 def run_command(arguments: list[str]) -> int:
     """The exit code of a command."""
     logs.start("cli")
+    packs.use()
     try:
         program(arguments, prog_name="limn")
     except SystemExit as end:  # typer's way to end, also for wrong usage (2)
@@ -103,7 +108,8 @@ def run(
     settings: Assignments = None,
 ) -> None:
     """Run a task on each input; exit 1 if any gave no result."""
-    _run_all(_request(task, out, device, settings), inputs)
+    request = _request(task, out, device, settings)
+    _end(lambda: _run_all(request, inputs))
 
 
 @program.command()
@@ -117,24 +123,28 @@ def batch(
 ) -> None:
     """Run a task on every case of a folder; run again, it goes on where it was stopped."""
     request = _request(task, out, device, settings)
-    try:
-        cases = inputs_of(folder)
-    except UserError as error:
-        _complain(str(error))
-        raise typer.Exit(1) from error
-    _run_all(request, cases, workers, resume=True)
+    _end(lambda: run_batch(Batch(request, folder, workers), _complain))
 
 
 program.command()(privacy_commands.deidentify)
 program.command()(privacy_commands.audit)
+program.command()(support_commands.check)
+program.command()(support_commands.support)
 
 
-def _run_all(
-    request: Request, inputs: list[Path], workers: int = 1, *, resume: bool = False
-) -> None:
-    """Ends the program: 0 if every input gave its outputs."""
+def _run_all(request: Request, inputs: list[Path]) -> bool:
+    """Whether every input gave its outputs."""
+    with on_terminal(_complain) as watch:
+        return run_all(request, inputs, _complain, watch=watch)
+
+
+def _end(work: Callable[[], bool]) -> NoReturn:
+    """Ends the program: 0 if all went well."""
     try:
-        well = run_all(request, inputs, _complain, workers, resume=resume)
+        well = work()
+    except UserError as error:
+        _complain(str(error))
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as stopped:
         _complain("Stopped: finished results were kept.")
         raise typer.Exit(INTERRUPTED) from stopped

@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from inference import device, logs, memory
+from inference import device, logs, memory, packs
 from inference.cache import ModelCache
 from inference.channel import Channel
 from inference.errors import UserError
@@ -190,11 +190,14 @@ class Worker:
             self._channel.send(answer)
 
 
-def main(connection: Connection, name: str, preload: tuple[str, ...]) -> None:
-    """The life of a worker process."""
+def main(connection: Connection, name: str, preload: tuple[str, ...], threads: int) -> None:
+    """The life of a worker process; `threads`: how many its numerics may use, 0 for all."""
+    if threads:  # before they are imported
+        os.environ["OMP_NUM_THREADS"] = str(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for the application
     logs.start(name)
     memory.keep_freed_blocks()
+    packs.use()
     try:
         for module in preload:
             import_module(module)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inference import cases
 from inference.errors import UserError
-from inference.headless import inputs_of
 from inference.reading import read
 from inference.registry import command
 from tests import phantoms
@@ -73,7 +73,7 @@ def test_frames_in_an_archive_are_a_run(tmp_path: Path) -> None:
 
 def test_archives_are_cases_of_a_cohort(tmp_path: Path) -> None:
     path = zipped(tmp_path, run(tmp_path / "run"))
-    assert inputs_of(tmp_path) == [tmp_path / "run", path]
+    assert [case.source for case in cases.find(tmp_path)] == [tmp_path / "run", path]
 
 
 @pytest.mark.parametrize(

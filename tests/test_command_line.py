@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from inference.cohort import run_all
 from inference.commands import program
 from inference.errors import UserError
-from inference.headless import Reader, Request, inputs_of, name_inputs
+from inference.headless import Reader, Request
 from inference.reading import read
 from inference.version import VERSION
 from inference.writing import NOTICE
@@ -141,7 +141,7 @@ def test_a_window_without_a_display_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_failing_case_never_stops_the_rest(cases: Path, tmp_path: Path, log_folder: Path) -> None:
     lines: list[str] = []
-    well = run_all(request_to(tmp_path / "out"), inputs_of(cases), lines.append, workers=2)
+    well = run_all(request_to(tmp_path / "out"), sorted(cases.iterdir()), lines.append, workers=2)
     assert not well
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "a.json", "a_mask.png", "b.json", "b_mask.png"
@@ -202,36 +202,6 @@ def test_every_series_has_outputs_of_its_own(tmp_path: Path) -> None:
         assert first.size == (20, 10)
     with Image.open(tmp_path / "out" / "eye_2_mask.png") as second:
         assert second.size == (20, 4)
-
-
-def test_stems() -> None:
-    paths = [Path("a/case.nii.gz"), Path("b/CASE.png"), Path("case_2.png"), Path("my.case.v2.png")]
-    named, stems = name_inputs(paths)
-    assert [name for _, name in named] == ["case", "CASE_2", "case_2_2", "my.case.v2"]
-    assert stems.take("case") == "case_3"
-
-
-def test_batch_goes_on_where_it_was_stopped(cases: Path, tmp_path: Path) -> None:
-    out, good = tmp_path / "out", [cases / "a.png", cases / "b.png"]
-    assert run_all(request_to(out), good[:1], pytest.fail, resume=True)
-    first = (out / "a.json").stat().st_mtime_ns
-    assert run_all(request_to(out), good, pytest.fail, resume=True)
-    assert (out / "b.json").is_file()
-    assert (out / "a.json").stat().st_mtime_ns == first
-    assert run_all(request_to(out, level=3), good, pytest.fail, resume=True)  # another recipe
-    assert (out / "a.json").stat().st_mtime_ns > first
-
-
-def test_a_cohort_of_loose_slices_or_frames_is_one_case(tmp_path: Path, cases: Path) -> None:
-    series = phantoms.stored((0, 1, 2), (False,) * 3, tmp_path)
-    folder = phantoms.save(tmp_path / "ct", phantoms.ct_slices(series))
-    assert inputs_of(folder) == [folder]
-    assert [path.name for path in inputs_of(cases)] == [
-        "a.png", "b.png", "black.png", "bug.png", "colour.png", "text.png"
-    ]  # fmt: skip
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="empty holds nothing that Limn opens"):
-        inputs_of(tmp_path / "empty")
 
 
 def test_an_output_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

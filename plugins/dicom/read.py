@@ -33,8 +33,12 @@ def read(path: Path) -> Iterator[Series]:
 
 
 def whole(folder: Path) -> bool:
-    """DICOM files side by side belong together."""
-    return any(is_dicom(file) for file in folder.iterdir())
+    """DICOM files side by side belong together; a list of files alone is none of them."""
+    return any(is_dicom(file) for file in folder.iterdir() if not _is_directory(file))
+
+
+def _is_directory(file: Path) -> bool:
+    return file.name.upper().startswith("DICOMDIR")
 
 
 READER = Reader("dicom", 0, accepts, whole, read, ahead=("plugins.dicom.load",))
