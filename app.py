@@ -7,7 +7,18 @@ import multiprocessing
 import sys
 from pathlib import Path
 
-COMMANDS = ("tasks", "info", "run", "batch", "deidentify", "audit", "--version", "--help")
+COMMANDS = (
+    "tasks",
+    "info",
+    "run",
+    "batch",
+    "deidentify",
+    "audit",
+    "check",
+    "support",
+    "--version",
+    "--help",
+)
 
 
 def main(arguments: list[str]) -> int:

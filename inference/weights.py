@@ -87,8 +87,7 @@ def load(
     info = find(plugin, name, folder)
     if not info.path.is_file():
         raise UserError(f"The model file {info.path} is missing: install Limn again.")
-    status = info.path.stat()
-    if _sha256(info.path, status.st_mtime_ns, status.st_size) != info.sha256:
+    if not is_whole(info):
         raise UserError(f"The model file {info.path} is damaged: install Limn again.")
     try:
         state = load_file(info.path)
@@ -97,6 +96,14 @@ def load(
             f"The model file {info.path} is not readable: install Limn again."
         ) from error
     return {key: _widen(tensor) for key, tensor in state.items()}, info.details
+
+
+def is_whole(info: WeightsInfo) -> bool:
+    """Whether the file of a model is there and has the sha256 of the list."""
+    if not info.path.is_file():
+        return False
+    status = info.path.stat()
+    return _sha256(info.path, status.st_mtime_ns, status.st_size) == info.sha256
 
 
 def save(

@@ -10,7 +10,7 @@ from skimage.draw import disk, polygon
 
 from inference.errors import UserError
 from plugins.retinal_vessels.fractal import dimensions
-from plugins.retinal_vessels.measure import measure, warm_up
+from plugins.retinal_vessels.measure import measure
 from plugins.retinal_vessels.skeleton import trace
 from plugins.retinal_vessels.tortuosity import tortuosity
 from plugins.retinal_vessels.zones import Disc, Mark, equivalent
@@ -262,7 +262,6 @@ def test_real_vessels_are_measured_within_300_ms(shared_data, name):
     mask, seen = (
         np.asarray(Image.open(folder / f"{name}_{what}.png")) > 0 for what in ("vessels", "fov")
     )
-    warm_up()
     times = []
     for _ in range(5):
         start = process_time()

@@ -50,13 +50,6 @@ def measure(
     return Measurements(tuple(rows), vessels)
 
 
-def warm_up() -> None:
-    """Have skan compile its graph code, which takes seconds the first time in a process."""
-    cross = np.zeros((40, 40), bool)
-    cross[20, 5:35] = cross[5:35, 20] = True
-    trace(cross)
-
-
 def _region(mask: Mask, seen: Mask, lines: Centrelines) -> dict[str, float]:
     """What every region has; lengths in px."""
     area, length = int(seen.sum()), float(lines.lengths.sum())

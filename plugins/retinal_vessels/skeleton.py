@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import edt
@@ -170,13 +171,31 @@ def _spurs(graph: csr_array[Any], radius: NDArray[np.float32]) -> Mask:
 
 
 def _paths(graph: csr_array[Any]) -> tuple[Integers, Integers]:
-    """The pixels along every path, path after path, and where each path starts."""
-    from skan.csr import PathGraph  # compiles on first use: keep it out of imports
+    """The pixels along every path, path after path, and where each path starts.
 
-    if not graph.nnz:
-        return np.zeros(0, np.int64), np.zeros(1, np.int64)
-    paths = PathGraph.from_graph(adj=graph, node_coordinates=None).paths
-    return paths.indices.astype(np.int64), paths.indptr.astype(np.int64)
+    A path runs from one end or branch pixel to the next; what is left then are closed rings.
+    """
+    neighbours = graph.indices.tolist()
+    left = [neighbours[start:stop] for start, stop in pairwise(graph.indptr.tolist())]
+    stops = {pixel for pixel, around in enumerate(left) if len(around) != 2}
+    paths = [
+        _walk(left, stops, first)
+        for first in (*sorted(stops), *range(len(left)))
+        for _ in range(len(left[first]))
+        if left[first]
+    ]
+    starts = np.cumsum([0, *map(len, paths)], dtype=np.int64)
+    return np.fromiter(chain.from_iterable(paths), np.int64, starts[-1]), starts
+
+
+def _walk(left: list[list[int]], stops: set[int], first: int) -> list[int]:
+    """The pixels from `first` to the next stop; the steps taken are gone from `left`."""
+    path, here = [first], -1
+    while here not in stops and here != first:
+        before, here = path[-1], left[path[-1]].pop(0)
+        left[here].remove(before)
+        path.append(here)
+    return path
 
 
 def _widths(mask: Mask, points: Floats, radius: Any, starts: Integers) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -143,9 +144,8 @@ def explain(context: JobContext, image: Array, region: Array, model: str = "fast
 
 def warm_up(context: JobContext) -> None:
     """Load what the first measurement needs, beside the jobs that come next."""
-    from plugins.retinal_vessels import measure as measuring
-
-    Thread(target=measuring.warm_up, name="warm up", daemon=True).start()
+    measuring = "plugins.retinal_vessels.measure"
+    Thread(target=import_module, args=(measuring,), name="warm up", daemon=True).start()
 
 
 def _suits(series: Series) -> bool:
