@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference.errors import UserError
+from inference.handover import empty
 from inference.memory import Footprint, with_fallback
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ def nothing(context: JobContext) -> int:
 
 def echo(context: JobContext, value: Any) -> Any:
     return value
+
+
+def lent_slices(context: JobContext, count: int) -> Array:
+    """All slices but the first of a block that can be handed over, each filled with its number."""
+    slices = empty((count + 1, 1024, 1024), np.int16)
+    slices[...] = np.arange(count + 1)[:, None, None]
+    kept["lent"] = slices
+    return slices[1:]
+
+
+def lent_value(context: JobContext) -> int:
+    """What now stands at the end of that block."""
+    return int(kept["lent"][-1, -1, -1])
 
 
 def blur(context: JobContext, image: Array) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pytest
 from inference import client as client_module
 from inference.client import Job, TaskFailed, WorkerClient, WorkerCrashed, WorkerStopped
 from inference.errors import UserError
+from inference.handover import LARGE
 from inference.messages import Priority
 from inference.shared import SharedArray
 from tests import tasks_for_tests as tasks
@@ -109,6 +110,25 @@ def test_any_array_comes_back_writable_and_equal(reader: WorkerClient, value: An
     np.testing.assert_array_equal(result, value)
     assert result.dtype == value.dtype
     assert result.flags.writeable
+
+
+def test_a_large_array_is_copied_where_its_task_may_go_on_changing_it(reader: WorkerClient) -> None:
+    value = np.arange(LARGE // 2, dtype=np.int16).reshape(-1, 1024)
+    result = reader.submit(name_of(tasks.echo), value=value).result(LONG)
+    np.testing.assert_array_equal(result, value)
+    assert result.flags.writeable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has blocks without names")
+def test_a_block_is_handed_over_as_it_lies() -> None:
+    client = WorkerClient("reader", preload=())
+    slices = client.submit(name_of(tasks.lent_slices), count=40).result(LONG)
+    assert [int(picture.min()) for picture in slices] == list(range(1, 41))
+    assert [int(picture.max()) for picture in slices] == list(range(1, 41))
+    slices[-1, -1, -1] = 77
+    assert client.submit(name_of(tasks.lent_value)).result(LONG) == 77  # the same memory
+    client.close()
+    assert slices[-1].sum() == 40 * 1024 * 1024 + 37  # it outlives the process that made it
 
 
 def test_progress_comes_in_order_before_the_result(reader: WorkerClient) -> None:

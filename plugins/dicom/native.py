@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from inference.arrivals import listener
+from inference.handover import empty
 from inference.parallel import in_order
 from inference.reading import require_memory
 from plugins.dicom.header import number, text
@@ -41,7 +42,7 @@ def read_slices(entries: Sequence[Slice]) -> Stored | None:
     (rows, columns, kind) = formats.pop() or (0, 0, "")
     shape = (len(entries), rows, columns)
     require_memory(entries[0].path.parent, shape, kind)
-    values, digest = np.empty(shape, kind), sha256()
+    values, digest = empty(shape, kind), sha256()
     places = zip(entries, values, strict=True)
     for done, whole in enumerate(in_order(_read_into, places), 1):
         if not whole:

@@ -240,7 +240,8 @@ def _on_line(values: Array, slope: float, intercept: float) -> Array:
     in_place = values.flags.writeable and values.itemsize == np.dtype(kind).itemsize
     # wraps round where too small, and back in the next lines
     result: Any = values.view(kind) if in_place else values.astype(kind)
-    result *= kind(slope)
+    if slope != 1:
+        result *= kind(slope)
     result += kind(intercept)
     return np.asarray(result)
 

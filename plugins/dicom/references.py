@@ -68,6 +68,7 @@ class Shown:
         """As a reference names it, from 1; None for a file with one picture."""
         return self.frame + 1 if is_multi_frame(self.source) else None
 
+
 def sources(series: Series, whereto: str = "NIfTI or NRRD") -> list[Dataset]:
     """What an object made from a series repeats of each of its files; raises UserError.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+TURNED = 2e-3  # between direction cosines of slices that lie alike
 SAME_PLACE = 0.01  # mm between slices that lie at one place
 UNEVEN = 0.1  # mm off an even grid: headers round positions to 0.1 mm
 TILT = 0.01  # sine of the angle between the stack and the slices' normal
@@ -44,8 +46,10 @@ class Stack:
 
 def same_orientation(a: Plane, b: Plane) -> bool:
     """Whether two planes could belong to one stack."""
-    return np.allclose((*a.across, *a.down), (*b.across, *b.down), atol=2e-3) and np.allclose(
-        a.spacing, b.spacing, rtol=1e-3
+    cosines = zip((*a.across, *a.down), (*b.across, *b.down), strict=True)
+    spacings = zip(a.spacing, b.spacing, strict=True)
+    return all(abs(here - there) <= TURNED for here, there in cosines) and all(
+        math.isclose(here, there, rel_tol=1e-3) for here, there in spacings
     )
 
 
