@@ -88,13 +88,13 @@ class Studies:
             self.selected_changed.emit(document)
 
     def close(self, document: Document) -> None:
-        """Forget a document; its neighbour is selected if it was."""
+        """Forget a document; its neighbour is selected first if it was: nobody asks for it then."""
         place = self.open.index(document)
         self.open.remove(document)
-        self.removed.emit(document)
         if self.selected is document:
             left = self.open[min(place, len(self.open) - 1)] if self.open else None
             self.select(left)
+        self.removed.emit(document)
 
 
 def _same(a: Series, b: Series) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QWidget
@@ -44,7 +45,7 @@ class Views(QWidget):
         self.names_hidden = False
         self.cross_shown = True
         self._tool: Tool | None = None
-        self._displays: dict[Document, Display] = {}
+        self._displays: WeakKeyDictionary[Document, Display] = WeakKeyDictionary()
         self.annotated = True
         self._maximised: QWidget | None = None
         self._placed: list[QWidget] | None = None
