@@ -149,20 +149,19 @@ SLICES = (
 )  # fmt: skip
 
 HELP = (
+    Action("tour", "Tour of the window", "Help", "dialogs.tour", "", "mdi6.map-marker-path",
+           tip="The parts of the window, one by one, in two minutes"),
     Action("keys", "Keys and mouse", "Help", "dialogs.keys", "F1 | ?", "mdi6.keyboard-outline"),
     Action("notices", "Notices…", "Help", "notices.show_all", "", "mdi6.message-text-outline"),
-    Action(
-        "audit",
-        "Audit trail…",
-        "Help",
-        "dialogs.audit",
-        "",
-        "mdi6.clipboard-clock-outline",
-        tip="Who opened, ran and exported what, and when",
-    ),
+    Action("audit", "Audit trail…", "Help", "dialogs.audit", "", "mdi6.clipboard-clock-outline",
+           tip="Who opened, ran and exported what, and when"),
+    Action("check_up", "This computer and models…", "Help", "dialogs.check_up", "",
+           "mdi6.stethoscope", tip="Memory, disk, graphics card and driver; are the models intact"),
+    Action("support", "Save support bundle…", "Help", "dialogs.support", "", "mdi6.lifebuoy",
+           tip="Versions, device and logs in one file for who helps you; nothing of a patient"),
     Action("logs", "Open the folder of logs", "Help", "dialogs.logs", "", "mdi6.text-box-outline"),
     Action("about", "About Limn", "Help", "dialogs.about", "", "mdi6.information-outline"),
-)
+)  # fmt: skip
 
 ACTIONS = (
     *FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS,

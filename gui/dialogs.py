@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from gui.layout import DISCLAIMER
+from gui.background import Background
 from gui.studies import series_title
+from inference.resources import resource_path
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -68,15 +71,43 @@ class Dialogs:
         AuditDialog(self._window.notices, self._window).open()
 
     def about(self) -> None:
-        """What this is."""
-        from importlib.metadata import PackageNotFoundError, version
+        """What this is, and the licences of all its parts."""
+        from gui.about import AboutDialog
 
-        try:
-            number = version("limn")
-        except PackageNotFoundError:
-            number = ""
-        text = f"<h3>Limn {number}</h3><p>A workstation for interactive medical image analysis.</p>"
-        QMessageBox.about(self._window, "About Limn", f"{text}<p><b>{DISCLAIMER}</b></p>")
+        AboutDialog(self._window).open()
+
+    def check_up(self) -> None:
+        """What this computer offers, and whether the models are intact."""
+        from gui.about import AboutDialog
+
+        AboutDialog(self._window, "This computer").open()
+
+    def support(self) -> None:
+        """Save versions, device and logs for who helps the user; nothing of a patient."""
+        from inference import support
+
+        window = self._window
+        proposed = str(Path.home() / f"limn_support_{date.today():%Y%m%d}.zip")
+        chosen, _ = QFileDialog.getSaveFileName(
+            window, "Save support bundle", proposed, "Zip (*.zip)"
+        )
+        if chosen:
+            Background(window).run(lambda: support.write(Path(chosen)), self._supported)
+
+    def tour(self) -> None:
+        """Show the parts of the window one by one, with a sample in it if nothing is open."""
+        from gui.tour import Tour
+
+        window = self._window
+        if not window.studies.open:
+            window.opening.open([resource_path("samples", "ct_phantom.nii.gz")])
+        Tour(window).ended.connect(lambda: window.settings.change(welcomed=True))
+
+    def _supported(self, path: Path) -> None:
+        self._window.notices.tell(
+            f"The support bundle is saved as {path.name}: versions, device and logs, nothing of a "
+            "patient. Look into it before you send it."
+        )
 
     def may_lose(self, document: Document) -> bool:
         """Ask whether what was drawn may be given up."""

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     hide_patient_names: bool = False
     geometry: str = ""  # of the window: base64 of QMainWindow.saveGeometry
     docks: str = ""  # base64 of QMainWindow.saveState
+    welcomed: bool = False  # the card of the first start was hidden, or the tour was taken
     lock_finished: bool = True  # an object, once the next one is begun by clicks
     preview_clicks: bool = True  # what a click would bring, where that is quick
     export_folder: Path | None = None  # where the user exported last

@@ -6,10 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QApplication
 
 from gui import notices
 from gui.window import LimnWindow
+from inference.resources import resource_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,8 @@ def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
         return 1
     app = QApplication(sys.argv[:1])
     app.setApplicationName("Limn")
+    app.setDesktopFileName("limn")
+    app.setWindowIcon(QIcon(str(resource_path("icons", "limn.svg"))))
     app.setStyle("Fusion")
     window = LimnWindow()
     notices.install(window.notices)

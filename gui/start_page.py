@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidge
 
 from gui.parts import button, label
 from gui.theme import GRID, Theme, icon
+from gui.welcome import Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,9 @@ class StartPage(QWidget):
         inside.setSpacing(2 * GRID)
         self._offers = QVBoxLayout()
         self._offers.setSpacing(GRID)
+        self.welcome = Welcome()
         inside.addLayout(self._offers)
+        inside.addWidget(self.welcome)
         inside.addWidget(self._drop)
         outside.addStretch(1)
         outside.addWidget(middle, 100, Qt.AlignmentFlag.AlignVCenter)
@@ -64,6 +67,7 @@ class StartPage(QWidget):
 
     def offer(self, actions: dict[str, QAction]) -> None:
         """Put the ways to open something on buttons."""
+        self.welcome.offer(actions)
         self._made: list[tuple[QPushButton, str]] = []
         for name in BIG:
             style = "primary" if name == "open" else ""
@@ -101,6 +105,7 @@ class StartPage(QWidget):
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
+        self.welcome.apply_theme(theme)
         for made, name in self._made:
             made.setIcon(icon(BIG[name], theme, theme.on_accent if name == "open" else ""))
 

@@ -169,6 +169,9 @@ class LimnWindow(QMainWindow):
         self.opening.ended.connect(lambda: self._show_page(self.studies.selected))
         self.opening.project_asked.connect(self.projects.open)
         self.projects.changed.connect(self._show_title)
+        self.start_page.welcome.sample_asked.connect(lambda path: self.opening.open([path]))
+        self.start_page.welcome.ended.connect(lambda: self.settings.change(welcomed=True))
+        self.ready.connect(self.start_page.welcome.look)
         self.projects.recovering.changed.connect(self._refresh)
         self.job_bar.follow(self.reader)
         self.export.saved.connect(self.audit.exported)
@@ -279,6 +282,7 @@ class LimnWindow(QMainWindow):
         """Follow the settings; what did not change is left alone, as a new look takes a second."""
         if old is None or now.theme != old.theme:
             self._dress(now.theme)
+        self.start_page.welcome.setHidden(now.welcomed)
         if old is None or now.shortcuts != old.shortcuts:
             self.commands.rebind(now.shortcuts)
         if old is None or now.hide_patient_names != old.hide_patient_names:
