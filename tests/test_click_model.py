@@ -137,9 +137,15 @@ def test_a_crop_and_its_points_come_back_to_their_place(shape):
 
 
 def test_thick_slices_are_seen_at_square_pixels():
-    crop = crop_of(Box((0, 0), (40, 120)), (3.0, 1.0), 192)
+    crop = crop_of(Box((0, 0), (80, 240)), (3.0, 1.0), 192)
     assert crop.shape == (192, 192)
-    assert crop.scale == pytest.approx((4.8, 1.6))
+    assert crop.scale == pytest.approx((2.4, 0.8))
+
+
+def test_a_small_part_is_hardly_enlarged():
+    """The grain of a slice that is drawn much larger looks like texture of the object."""
+    crop = crop_of(Box((0, 0), (64, 64)), (0.7, 0.7), 192)
+    assert crop.scale == pytest.approx((1.25, 1.25))
 
 
 def test_looks_go_from_the_whole_slice_to_the_click():

@@ -28,6 +28,10 @@ BINS = 512
 STEEPEST = 8.0
 """A grey value that fills the crop is stretched at most so many times."""
 
+LARGEST = 1.25
+"""Network pixels for one pixel of the slice, at most: grain that is enlarged further looks like
+texture of the object."""
+
 WIDEST = 1.5
 """Outliers are cut at this many half ranges from the middle."""
 
@@ -60,10 +64,11 @@ class Crop:
 
 
 def crop_of(box: Box, spacing: Sequence[float], size: int) -> Crop:
-    """A box seen at square pixels (mm) with its longer side at `size` pixels."""
+    """A box seen at square pixels (mm), its longer side at `size` pixels or as many as it bears."""
     extent = [n * mm for n, mm in zip(box.shape, spacing, strict=True)]
+    longer = min(size, LARGEST * max(extent) / min(spacing))
     height, width = (
-        max(2 * STRIDE, round(size * side / max(extent) / STRIDE) * STRIDE) for side in extent
+        max(2 * STRIDE, round(longer * side / max(extent) / STRIDE) * STRIDE) for side in extent
     )
     return Crop(box, (height, width))
 

@@ -28,7 +28,7 @@ SEEN = 0.15
 CLOSER = 0.36
 """Each closer look has so much of the side of the one before."""
 
-NARROWEST = 32
+NARROWEST = 48
 """No crop has a shorter side than so many pixels of the slice."""
 
 GRID = 8
