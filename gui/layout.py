@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DISCLAIMER = "Research use only. Not for diagnosis."
 START, IMAGES, WAITING, PREVIEW = range(4)  # pages of the middle
+SPARED = 760
+"""px of the window that no dock takes unasked: images, and the other dock."""
 Area = Qt.DockWidgetArea
 
 
@@ -67,6 +69,14 @@ def add_docks(window: QMainWindow, left: QWidget, right: QWidget) -> list[QDockW
         _dock(window, "Studies", left, Area.LeftDockWidgetArea, 264, 140),
         _dock(window, "Tools", right, Area.RightDockWidgetArea, 320, 304),
     ]
+
+
+def widen(window: QMainWindow, name: str, width: int) -> None:
+    """Give a dock so much width, if enough is left for the images; never less than it has."""
+    dock = window.findChild(QDockWidget, name)
+    room = window.width() - SPARED
+    if dock is not None and dock.width() < width <= room:
+        window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
 
 def fill_status_bar(bar: QStatusBar, jobs: QWidget) -> QLabel:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.durable import replacing
 from gui.project import check_version, damaged, from_json, to_json
+from inference.durable import replacing
 from inference.errors import UserError
 
 if TYPE_CHECKING:

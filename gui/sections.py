@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QGuiApplication, QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QComboBox,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -17,16 +18,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gui.parts import button, label
+from gui.parts import button, column, label
 from gui.theme import GRID
 from inference import weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from qtpy.QtCore import QObject
 
+    from gui.session import Session
     from inference.tasks import Task
+
+Work = TypeVar("Work")
 
 
 def heading(text: str) -> QLabel:
@@ -58,7 +62,12 @@ def slider(name: str, lowest: int, highest: int, value: int) -> QSlider:
 
 
 def offer_models(choice: QComboBox, task: Task) -> None:
-    """Fill a box with the installed ones of the task's models; their names are its data."""
+    """Fill a box with the installed ones of the task's models; their names are its data.
+
+    Filled again, as when another version is in use, it keeps what was chosen.
+    """
+    before = choice.currentData()
+    choice.clear()
     installed = {info.name: info for info in weights.describe() if info.plugin == task.name}
     names = next(setting for setting in task.settings if setting.name == "model").choices
     for info in (installed[name] for name in names if name in installed):
@@ -66,6 +75,7 @@ def offer_models(choice: QComboBox, task: Task) -> None:
         choice.setItemData(choice.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole)
     if not choice.count():
         choice.addItem("No model is installed", None)
+    choice.setCurrentIndex(max(choice.findData(before), 0))
 
 
 def row(*parts: QWidget) -> QWidget:
@@ -86,6 +96,62 @@ def offer_copy(widget: QWidget, text: Callable[[], str]) -> None:
     keys.activated.connect(lambda: QGuiApplication.clipboard().setText(text()))
 
 
+def stacked(widget: QWidget, sections: Iterable[QWidget]) -> None:
+    """Lay a dock's sections out below each other."""
+    inside = column(widget, (2 * GRID, GRID, 2 * GRID, 2 * GRID), GRID)
+    for section in sections:
+        inside.addWidget(section)
+    inside.addStretch()
+
+
+class Titled(QWidget):
+    """A heading, and a `column` for the widgets below it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.column = column(self, (0, 0, 0, 0), GRID)
+        self.column.addWidget(heading(title))
+
+
+class Section(Titled, Generic[Work]):
+    """A section of a dock that works on one document at a time."""
+
+    def __init__(self, session: Session, title: str) -> None:
+        super().__init__(title)
+        self.session = session
+        self.work: Work | None = None
+
+    def show_work(self, work: Work | None) -> None:
+        """Show the work on another document, or on none."""
+        self.work = work
+        self.setEnabled(work is not None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the work as it is now."""
+
+
+class Banner(QFrame):
+    """One warning, hidden while there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self._label = label("", "warning", wrap=True)
+        column(self, (GRID, GRID, GRID, GRID), GRID).addWidget(self._label)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return str(self._label.text())
+
+    def tell(self, sentence: str) -> None:
+        """Show the sentence, or nothing."""
+        self._label.setText(sentence)
+        self.setVisible(bool(sentence))
+
+
 class Amount(QWidget):
     """A named slider from 0 to 100 % with its value at the right; 1.0 is 100 %."""
 
@@ -97,9 +163,9 @@ class Amount(QWidget):
         self.slider = slider(name, 0, 100, 0)
         self._number = label("0 %", "quiet")
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._number.setFixedWidth(self._number.fontMetrics().horizontalAdvance("100 %") + 2)
+        self._number.setStyleSheet("min-width: 3em")
         caption = label(name)
-        caption.setFixedWidth(96)
+        caption.setStyleSheet("min-width: 7em")
         for place, part in enumerate((caption, self.slider, self._number)):
             part.setToolTip(tip)
             grid.addWidget(part, 0, place)

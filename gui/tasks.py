@@ -35,6 +35,15 @@ class Commanded(Protocol):
 
 
 @runtime_checkable
+class Wide(Protocol):
+    """A task's widget that wants more room than others, where there is some."""
+
+    @property
+    def preferred_width(self) -> int:
+        """What it can use, px; it works in less."""
+
+
+@runtime_checkable
 class Keeping(Protocol):
     """A task's widget whose work on a document is kept with the project."""
 
@@ -47,6 +56,8 @@ class Keeping(Protocol):
 
 class TaskPanel(QStackedWidget):
     """Cards of the suitable tasks; opening one shows its widget."""
+
+    room_wanted = Signal(int)  # px of width
 
     def __init__(self, studies: Studies) -> None:
         super().__init__()
@@ -78,6 +89,8 @@ class TaskPanel(QStackedWidget):
         if self._session is not None:
             page = self._page(name, self._session)
             self._turn_to(page, page.back)
+            if isinstance(page.widget, Wide):
+                self.room_wanted.emit(page.widget.preferred_width)
 
     @property
     def task(self) -> str:

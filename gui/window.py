@@ -163,6 +163,7 @@ class LimnWindow(QMainWindow):
         self.studies.removed.connect(self._removed)
         self.settings.changed.connect(self._apply)
         self.settings.failed.connect(partial(self.notices.tell, level="warning"))
+        self.task_panel.room_wanted.connect(partial(layout.widen, self, "tools"))
         self.study_panel.close_asked.connect(self.close_document)
         self.study_panel.open_asked.connect(self.opening.open_expected)
         self.opening.glimpsed.connect(self._glimpse)

@@ -1,4 +1,4 @@
-"""What the plugins offer, read from their manifests: tasks and readers."""
+"""What the plugins offer, read from their manifests: tasks, readers, ways to learn."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from inference.resources import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inference.learning import Learning
     from inference.reading import Reader
     from inference.tasks import Task
 
@@ -32,6 +33,12 @@ def tasks() -> dict[str, Task]:
 def readers() -> tuple[Reader, ...]:
     """Every plugin's `Reader`, those that look into a file before those that trust its name."""
     return tuple(sorted(_contributed(".read_series"), key=lambda reader: reader.rank))
+
+
+@cache
+def learnings() -> dict[str, Learning]:
+    """How a task learns from corrections, by its name."""
+    return {learning.task: learning for learning in _contributed(".learning")}
 
 
 def command(identifier: str) -> Any:

@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from inference.device import mixed_precision
+from inference.durable import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,12 +62,12 @@ class Run:
 
     model: nn.Module
     average: dict[str, Tensor]
-    optimiser: torch.optim.Optimizer
+    optimiser: Any  # torch.optim.AdamW, or one like it
     step: int = 0
     seconds: float = 0.0
 
 
-def train(
+def train(  # noqa: PLR0913  each has a default
     model: nn.Module,
     batch_at: Callable[[int], Batch],
     loss_of: Callable[[nn.Module, Batch], Tensor],
@@ -76,6 +77,7 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     config: Mapping[str, Any] | None = None,
+    optimiser: Callable[..., Any] = torch.optim.AdamW,
 ) -> bool:
     """Train until the plan or this call's time ends; True when the plan is done.
 
@@ -84,7 +86,7 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     model.to(device).to(memory_format=_layout(model))  # type: ignore[call-overload]
-    run = Run(model, _copy(model), _optimiser(model, plan))
+    run = Run(model, _copy(model), _optimiser(model, plan, optimiser))
     if resume and (out / "checkpoint.safetensors").exists():
         load_checkpoint(run, out / "checkpoint.safetensors")
     elif not resume:
@@ -146,8 +148,8 @@ def _layout(model: nn.Module) -> torch.memory_format:
     return torch.channels_last_3d if solid else torch.channels_last
 
 
-def _optimiser(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    """AdamW; norms, biases and layer scales are not decayed."""
+def _optimiser(model: nn.Module, plan: Plan, kind: Callable[..., Any] = torch.optim.AdamW) -> Any:
+    """AdamW, torch's or one like it; norms, biases and layer scales are not decayed."""
     decayed = [p for p in model.parameters() if p.ndim >= 4 and p.shape[1:].numel() > 1]
     chosen = {id(p) for p in decayed}
     rest = [p for p in model.parameters() if id(p) not in chosen]
@@ -155,7 +157,7 @@ def _optimiser(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
         {"params": decayed, "weight_decay": plan.weight_decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=plan.rate)
+    return kind(groups, lr=plan.rate)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
@@ -241,10 +243,9 @@ def record_of(run: Path) -> dict[str, Any]:
 
 
 def _write(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    temporary = path.with_suffix(".part")
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(whole, temporary, metadata)
-    temporary.replace(path)
+    with replacing(path) as part:
+        save_file(whole, part, metadata)
 
 
 def _log(out: Path, run: Run, plan: Plan, loss: float) -> None:

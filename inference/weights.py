@@ -1,4 +1,4 @@
-"""The bundled models: resources/weights/weights.toml and one safetensors file each.
+"""The models: bundled in resources/weights/weights.toml, one safetensors file each, or own ones.
 
 [retinal_vessels.fast]
 file = "retinal_vessels/fast.safetensors"
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from inference import own_models
 from inference.errors import UserError
 from inference.resources import resource_path
 
@@ -47,9 +48,23 @@ class WeightsInfo:
         """What a result says about the model that gave it."""
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
+    @property
+    def remedy(self) -> str:
+        """What to do if its file is lost."""
+        own = "parent" in self.details
+        return "choose another version of the model" if own else "install Limn again"
+
 
 def describe(folder: Path | None = None) -> list[WeightsInfo]:
-    """Every bundled model, without reading it; raises UserError if the table is damaged."""
+    """Every model, without reading it, in the version in force; raises UserError if damaged.
+
+    A `folder` is taken as it is: of the bundled ones only those in it.
+    """
+    return bundled(folder) if folder else [own_models.in_force(info) for info in bundled()]
+
+
+def bundled(folder: Path | None = None) -> list[WeightsInfo]:
+    """Every model as it is bundled; raises UserError if the table is damaged."""
     folder = folder or resource_path("weights")
     path = folder / TABLE
     if not path.is_file():
@@ -81,21 +96,24 @@ def load(
     plugin: str, name: str, folder: Path | None = None
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """A model's float32 state and its table; raises UserError if it is missing or damaged."""
+    info = find(plugin, name, folder)
+    return read(info), info.details
+
+
+def read(info: WeightsInfo) -> dict[str, torch.Tensor]:
+    """The float32 state of a version; raises UserError if it is missing or damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    info = find(plugin, name, folder)
     if not info.path.is_file():
-        raise UserError(f"The model file {info.path} is missing: install Limn again.")
+        raise UserError(f"The model file {info.path} is missing: {info.remedy}.")
     if not is_whole(info):
-        raise UserError(f"The model file {info.path} is damaged: install Limn again.")
+        raise UserError(f"The model file {info.path} is damaged: {info.remedy}.")
     try:
         state = load_file(info.path)
     except SafetensorError as error:
-        raise UserError(
-            f"The model file {info.path} is not readable: install Limn again."
-        ) from error
-    return {key: _widen(tensor) for key, tensor in state.items()}, info.details
+        raise UserError(f"The model file {info.path} is not readable: {info.remedy}.") from error
+    return {key: _widen(tensor) for key, tensor in state.items()}
 
 
 def is_whole(info: WeightsInfo) -> bool:
@@ -124,10 +142,10 @@ def save(
     file = f"{plugin}/{name}.safetensors"
     path = folder / file
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: _narrow(tensor) for key, tensor in state.items()}, path)
+    save_file({key: narrow(tensor) for key, tensor in state.items()}, path)
     path.chmod(0o644)  # not for its owner alone
     tables: dict[str, dict[str, Any]] = {}
-    for info in describe(folder):
+    for info in bundled(folder):
         tables.setdefault(info.plugin, {})[info.name] = info.details
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     tables.setdefault(plugin, {})[name] = {"file": file, "sha256": digest, **details}
@@ -154,6 +172,7 @@ def _widen(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def _narrow(tensor: torch.Tensor) -> torch.Tensor:
+def narrow(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy on the CPU as it is stored: float16."""
     tensor = tensor.detach().cpu()
     return (tensor.half() if tensor.is_floating_point() else tensor).contiguous()

@@ -44,13 +44,30 @@ def errors() -> np.ndarray:
     return np.array(found)
 
 
-def test_axes_of_turned_ellipsoids_are_right_to_a_third_of_a_millimetre(errors):
+def test_axes_of_turned_ellipsoids_are_right_to_three_tenths_of_a_millimetre_off_the_grid(
+    errors,
+):
     in_slice, solid = errors[:, :2], errors[:, 2:]
     assert np.abs(in_slice.mean(0)).max() < 0.05
-    assert (np.abs(in_slice) < 0.3).mean() > 0.9
-    assert np.abs(in_slice).max() < max(SPACING[1:])
+    assert (np.abs(in_slice) < 0.3).mean() > 0.95
+    assert np.abs(in_slice).max() < 0.75 * max(SPACING[1:])  # a side along the grid: half a voxel
     assert np.abs(solid.mean(0)).max() < 0.05
     assert (np.abs(solid) < 0.3).mean() > 0.9
+
+
+def test_axes_follow_the_probability_between_the_voxels():
+    """Where a node is as the network drew it: never more than 0.3 mm off."""
+    for seed in range(20):
+        half = tuple(np.sort(np.random.default_rng(seed).uniform(5, 14, 3)))
+        turn = Rotation.random(random_state=seed)
+        fine = tuple(step / n for step, n in zip(SPACING, (1, 5, 5), strict=True))
+        shape = tuple(2 * int(14 / step + 3) + 1 for step in SPACING)
+        local = grid((shape[0], 5 * shape[1], 5 * shape[2]), fine) @ turn.as_matrix()
+        inside = ((local / half) ** 2).sum(-1) <= 1
+        share = inside.reshape(shape[0], shape[1], 5, shape[2], 5).mean((2, 4))
+        (node,) = nodes((share >= 0.5).astype(np.uint8), SPACING, probability=share)
+        error = np.subtract((node.short_axis_mm, node.long_axis_mm), section(half, turn))
+        assert np.abs(error).max() < 0.3
 
 
 def test_volume_of_a_turned_ellipsoid():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chests import SHAPE, SPACING, ball, chest
+from scipy import ndimage
 
 from gui.document import Document
 from gui.project import Kept
@@ -178,6 +179,20 @@ def test_a_click_outlines_the_node_under_it():
     seen = node * np.float16(0.3)
     box, mask = shaping.grown(chest(), seen, FIRST, SPACING, free)
     assert mask.sum() == pytest.approx(node.sum(), rel=0.1)  # by the network, where it is unsure
+
+
+@pytest.mark.parametrize("shift", [-3, 0, 2])
+def test_a_click_beside_the_lung_takes_none_of_it(shift):
+    centre = (46, 38, 88)  # half in the mediastinum, half in the left lung
+    volume, node = chest(), ball(SHAPE, centre, 8.0)
+    volume[node] = 55
+    volume = ndimage.gaussian_filter(volume.astype(np.float32), (0.3, 0.7, 0.7)).astype(np.int16)
+    seed = (46, 38, 88 + shift)
+    box, mask = shaping.grown(volume, None, seed, SPACING, np.ones(SHAPE, bool))
+    assert (volume[box.slices][mask] > -400).all()
+    found = np.zeros(SHAPE, bool)
+    found[box.slices] = mask
+    assert 2 * (found & node).sum() / (found.sum() + node.sum()) > 0.7
 
 
 # --- work --------------------------------------------------------------------------------------

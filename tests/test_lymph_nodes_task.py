@@ -145,6 +145,7 @@ def test_an_answer_without_nodes_is_a_table_without_rows(tmp_path):
     [
         (chest()[:3], SPACING, "CT", "3 slices"),
         (chest(), (10.0, 2.5, 2.5), "CT", "10 mm apart"),
+        (chest(), (10.0, 2.0, 2.0), "CT", "10 mm apart"),
         (chest(), SPACING, "MR", "is MR, not CT"),
         (np.abs(chest()).astype(np.int16), SPACING, "OT", "Hounsfield"),
         (chest()[:, :8], SPACING, "CT", "centimetres"),
@@ -178,6 +179,30 @@ def test_the_mediastinum_is_found_even_beside_a_missing_lung(missing):
     assert not mask[z, 80, 64]  # the back
     assert not mask[:, :, :20].any()
     assert (found.warning == regions.ONE_LUNG) == (missing != "none")
+
+
+def head() -> np.ndarray:
+    """Skull, brain, and the air of nose and sinuses, 4 mm; int16 HU (z, y, x)."""
+    z, y, x = (np.indices((50, 60, 50)).T - (25, 30, 25)).T * 4.0
+    volume = np.full(z.shape, -1000.0)
+    for size, hu in ((1.0, 30), (0.93, 1000), (0.86, 35)):
+        volume[(z / 90) ** 2 + (y / 100) ** 2 + (x / 75) ** 2 < size] = hu
+    volume[((z + 40) / 30) ** 2 + ((y + 55) / 30) ** 2 + (x / 25) ** 2 < 1] = -950
+    return np.rint(volume).astype(np.int16)
+
+
+def test_a_head_is_searched_with_the_warning_that_there_are_no_lungs(installed):
+    volume = head()
+    refuse(volume, (4.0, 4.0, 4.0))
+    assert regions.find(volume, (4.0, 4.0, 4.0)).warning == regions.NO_LUNGS
+    result = segment(JobContext("cpu"), volume, (4.0, 4.0, 4.0))
+    assert result["warning"] == regions.NO_LUNGS
+
+
+def test_a_tilted_ct_is_searched_with_a_warning(installed):
+    result = segment(JobContext("cpu"), chest_with_node(), SPACING, model="slab", tilted=True)
+    assert "gantry tilt" in result["warning"]
+    assert result["nodes"]
 
 
 def test_without_lungs_the_whole_volume_is_searched_and_that_is_said():

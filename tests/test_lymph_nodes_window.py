@@ -147,6 +147,22 @@ def saves_report_and_table(window: LimnWindow, widget: LymphNodesWidget, tmp_pat
     assert [row["state"] for row in rows] == ["accepted", "open", "open"]
 
 
+@pytest.mark.parametrize(("width", "height"), [(800, 600), (1280, 800)])
+def test_the_dock_fits_small_windows(window: LimnWindow, ct: Path, width: int, height: int) -> None:
+    before = window.size()
+    window.resize(width, height)
+    widget = opened(window, ct)
+    window.views.look_at((46, 30, 66))
+    press(window, Qt.Key.Key_C, SHIFT)
+    settled(widget)
+    QApplication.processEvents()
+    assert (window.width(), window.height()) == (width, height)
+    table = widget.review.table
+    assert table.horizontalHeader().length() <= table.viewport().width()
+    assert not table.isColumnHidden(3)  # the short axis
+    window.resize(before)
+
+
 def test_a_search_shows_its_progress_and_can_be_cancelled(window: LimnWindow, ct: Path) -> None:
     widget = opened(window, ct)
     document = window.studies.selected

@@ -17,6 +17,7 @@ from gui.history import Step
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
+from plugins.click_segmentation import learning
 from plugins.click_segmentation.prompts import flat
 from plugins.click_segmentation.slices import Place, Question, Said
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gui.document import Document, SegmentObject
+    from gui.learning_section import Taught
     from plugins.click_segmentation.prompts import Prompt
     from plugins.click_segmentation.slices import Mask
 
@@ -56,6 +58,16 @@ class ClickSession:
         self.document.objects_changed.disconnect(self._drop_orphans)
         self._question = None
         self.withdrawn.emit()
+
+    def lesson(self) -> Taught:
+        """Slices of the objects, to learn from; raises UserError if there are none."""
+        document = self.document
+        found, figures = learning.arrays(
+            document.image, document.labels, list(document.objects), document.scale
+        )
+        if not found:
+            raise UserError("There are no objects to learn from: outline one first.")
+        return found, figures
 
     # --- what is there -----------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from gui.theme import GRID
+from gui.learning_section import LearningSection
+from gui.sections import stacked
 from gui.tool import NEXT, PREVIOUS
 from inference.errors import UserError
 from plugins.click_segmentation import keeping
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from gui.tool import Tool
     from plugins.click_segmentation.prompts import Kind
 
+LEARN = "Once the outlines of all objects are right: the model can learn from them"
+
 
 class ClicksWidget(QWidget):
     """Works on the selected document; keeps the prompts of every open one."""
@@ -55,12 +58,9 @@ class ClicksWidget(QWidget):
         self.slice = SliceSection(session, self.board, self.asking, self.preview)
         self.third = FollowSection(session, settings=lambda: {"model": self.asking.model})
         self.model = ModelSection(self.asking)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
-        column.setSpacing(GRID)
-        for section in (self.tool, self.objects, self.slice, self.third, self.model):
-            column.addWidget(section)
-        column.addStretch()
+        self.learning = LearningSection(session, TASK, LEARN)
+        self.learning.changed.connect(self.model.offer)
+        stacked(self, (self.tool, self.objects, self.slice, self.third, self.model, self.learning))
         session.studies.selected_changed.connect(self._select)
         session.studies.removed.connect(self._forget)
         session.settings.changed.connect(self._dress)
@@ -141,6 +141,7 @@ class ClicksWidget(QWidget):
         if document is not None and TASK.suits(document.series):
             self.clicks = self._sessions.get(document) or self._begin(document)
         self.board.show(self.clicks)
+        self.learning.show_work(self.clicks)
 
     def _begin(self, document: Document) -> ClickSession:
         clicks = self._sessions[document] = ClickSession(document)

@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout
 
 from gui.actions import sequences
 from gui.click_actions import CLICK_ACTIONS
 from gui.objects_panel import ObjectsPanel
 from gui.parts import button
-from gui.sections import heading, offer_models, quiet, row, switch
+from gui.sections import Titled, offer_models, quiet, row, switch
 from gui.theme import GRID, THEMES, Theme, icon
 from plugins.click_segmentation.prompts import KINDS
 from plugins.click_segmentation.slices import Place
@@ -40,18 +40,7 @@ HINTS: dict[str, str] = {
 }
 
 
-class Section(QWidget):
-    """A heading with widgets below it."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__()
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(0, 0, 0, 0)
-        self.column.setSpacing(GRID)
-        self.column.addWidget(heading(title))
-
-
-class ToolSection(Section):
+class ToolSection(Titled):
     """The four ways to say something, and of which side plain clicks speak."""
 
     def __init__(self, session: Session, board: Board, use: Callable[[Kind], None]) -> None:
@@ -95,7 +84,7 @@ class ToolSection(Section):
             self.buttons[kind].setToolTip(f"{action.tip}  ({keys})" if keys else action.tip)
 
 
-class ObjectSection(Section):
+class ObjectSection(Titled):
     """The list of objects, and whether those that are done are locked."""
 
     def __init__(self, session: Session, begin: Callable[[], None]) -> None:
@@ -115,7 +104,7 @@ class ObjectSection(Section):
         self.panel.apply_theme(theme)
 
 
-class SliceSection(Section):
+class SliceSection(Titled):
     """How many prompts the slice has, how long an answer takes, and what may go."""
 
     def __init__(self, session: Session, board: Board, asking: Asking, preview: Preview) -> None:
@@ -180,7 +169,7 @@ class SliceSection(Section):
             self._board.clear(self.place)
 
 
-class ModelSection(Section):
+class ModelSection(Titled):
     """Which network answers; hidden where there is no choice."""
 
     def __init__(self, asking: Asking) -> None:
@@ -188,10 +177,14 @@ class ModelSection(Section):
         self._asking = asking
         self.choice = QComboBox()
         self.choice.setAccessibleName("Model")
-        offer_models(self.choice, TASK)
+        self.offer()
         self.choice.currentIndexChanged.connect(self._choose)
         self.column.addWidget(self.choice)
         self.setVisible(self.choice.count() > 1)
+
+    def offer(self) -> None:
+        """Show the installed models in the versions that are in use."""
+        offer_models(self.choice, TASK)
 
     def _choose(self) -> None:
         self._asking.model = self.choice.currentData()

@@ -25,8 +25,10 @@ SPECK_MM3 = 30.0
 """Less than a ball of 4 mm is noise."""
 MOST = 255
 """Nodes, for label maps of 8 bit."""
-POINTS, WAVES = 256, 8
+POINTS, WAVES = 256, 4
 """An outline is drawn through so many points and has so many waves."""
+LEVEL = 0.5
+"""Of a mask between 0 and 1, where its outline runs."""
 SURE = 90.0
 """Percentile of the probability in a node that is its confidence."""
 
@@ -86,11 +88,12 @@ def nodes(
     volume: Array | None = None,
     probability: Array | None = None,
     offset: Sequence[int] = (0, 0, 0),
+    level: float = LEVEL,
 ) -> list[Node]:
     """Every numbered node; `offset` is where the arrays begin in the volume, voxels."""
     boxes = ndimage.find_objects(labels)
     return [
-        one(number, labels, box, spacing, volume, probability, offset)
+        one(number, labels, box, spacing, volume, probability, offset, level)
         for number, box in enumerate(boxes, start=1)
         if box is not None
     ]
@@ -104,13 +107,17 @@ def one(
     volume: Array | None,
     probability: Array | None,
     offset: Sequence[int] = (0, 0, 0),
+    level: float = LEVEL,
 ) -> Node:
-    """The node of this number, which lies in `box` of the arrays."""
+    """The node of this number, which lies in `box` of the arrays; cut at `level` of probability."""
     mask = labels[box] == number
     first = np.add([part.start for part in box], offset)
     index = int(mask.sum(axis=(1, 2)).argmax())
-    found = axes(mask[index], spacing[1:])
-    shift = first[1:]
+    part = (box[0].start + index, *(slice(max(0, p.start - 1), p.stop + 1) for p in box[1:]))
+    flat = labels[part] == number
+    soft = None if probability is None else _soft(flat, probability[part], level)
+    found = axes(flat, spacing[1:], soft)
+    shift = np.add([side.start for side in part[1:]], offset[1:])
     place = np.argwhere(mask).mean(axis=0) + first
     return Node(
         number,
@@ -127,9 +134,12 @@ def one(
     )
 
 
-def axes(mask: Array, spacing: Sequence[float]) -> Axes:
-    """Of a slice's mask (y, x), by its convex hull: where a node is bent, across the bend."""
-    hull = outline(mask) * np.asarray(spacing)
+def axes(mask: Array, spacing: Sequence[float], soft: Array | None = None) -> Axes:
+    """Of a slice's mask (y, x), by its convex hull: where a node is bent, across the bend.
+
+    `soft` is the mask with its border between voxels, as `outline` takes it.
+    """
+    hull = outline(mask, soft) * np.asarray(spacing)
     apart = squareform(pdist(hull))
     first, last = np.unravel_index(apart.argmax(), apart.shape)
     along = (hull[last] - hull[first]) / max(apart.max(), 1e-9)
@@ -138,14 +148,37 @@ def axes(mask: Array, spacing: Sequence[float]) -> Axes:
     return Axes(float(apart.max()), float(np.linalg.norm(short[1] - short[0])), *ends)
 
 
-def outline(mask: Array) -> Array:
+def _soft(mask: Array, probability: Array, level: float) -> Array | None:
+    """The mask with a border where the probability passes a level, 0 to 1 on both sides of 0.5.
+
+    None if that is not how the mask was drawn: its outline then knows no more than the voxels.
+    """
+    found = probability.astype(np.float32)
+    if not np.array_equal(mask, found >= level):
+        return None
+    return np.where(mask, LEVEL + (found - level) / (1 - level) / 2, found / level / 2)
+
+
+def outline(mask: Array, soft: Array | None = None) -> Array:
     """Corners of the convex hull of a mask's smooth outline, in order, (n, 2) px.
 
     The outline's lowest frequencies alone: they take the stairs of the voxels away without
-    shrinking the shape, as blurring would (Kuhl and Giardina 1982).
+    shrinking the shape, as blurring would (Kuhl and Giardina 1982). They are taken where the
+    ellipse of the mask's moments is a circle, for that is a single wave, however long the ellipse.
     """
-    padded = np.pad(mask, 1).astype(np.float32)
-    contour = max(find_contours(padded, 0.5), key=len) - 1  # type: ignore[no-untyped-call]
+    padded = np.pad(mask if soft is None else soft, 1).astype(np.float32)
+    contour = max(find_contours(padded, LEVEL), key=len) - 1  # type: ignore[no-untyped-call]
+    inside = np.argwhere(mask)
+    middle = inside.mean(axis=0)
+    moments = np.cov(inside.T, bias=True) if len(inside) > 1 else np.zeros((2, 2))
+    stretch = np.linalg.cholesky(moments + np.eye(2) / 12)  # a pixel's own moments
+    rounded = np.linalg.solve(stretch, (contour - middle).T).T
+    points = _smoothed(rounded) @ stretch.T + middle
+    return np.asarray(points[ConvexHull(points).vertices])
+
+
+def _smoothed(contour: Array) -> Array:
+    """`POINTS` along a closed line (n, 2), of its `WAVES` lowest frequencies."""
     steps = np.linalg.norm(np.diff(contour, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(steps)])
     even = np.linspace(0, at[-1], POINTS, endpoint=False)
@@ -153,8 +186,7 @@ def outline(mask: Array) -> Array:
     waves = np.fft.fft(line)
     waves[np.abs(np.fft.fftfreq(POINTS, 1 / POINTS)) > WAVES] = 0
     smooth = np.fft.ifft(waves)
-    points = np.stack([smooth.real, smooth.imag], axis=1)
-    return np.asarray(points[ConvexHull(points).vertices])
+    return np.stack([smooth.real, smooth.imag], axis=1)
 
 
 def chord(hull: Array, along: Array) -> Array:
@@ -200,7 +232,7 @@ def at_threshold(
 ) -> tuple[Array, list[Node]]:
     """Labels (uint8) and nodes of a probability map whose short axis is at least `smallest_mm`."""
     labels = components(probability >= threshold, spacing, SPECK_MM3)
-    found = nodes(labels, spacing, volume, probability, offset)
+    found = nodes(labels, spacing, volume, probability, offset, threshold)
     kept = [node for node in found if node.short_axis_mm >= smallest_mm]
     lookup = np.zeros(MOST + 1, np.uint8)
     for number, node in enumerate(kept, start=1):

@@ -30,7 +30,7 @@ def complete(found: Array, start: int, stop: int, grid: Grid, threshold: float) 
         if box is not None and start - back <= box[0].stop and (last or box[0].stop < len(part))
     ]
     kept = np.where(np.isin(labels, ending), labels, 0)
-    nodes = measure.nodes(kept, grid.wanted, None, part, (back, 0, 0))
+    nodes = measure.nodes(kept, grid.wanted, None, part, (back, 0, 0), threshold)
     return [_placed(node, grid) for node in nodes]
 
 

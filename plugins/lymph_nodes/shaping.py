@@ -28,6 +28,10 @@ HINT = 0.05
 """Probability from which the network has something to say about a click."""
 TOLERANCE_HU = 35.0
 """Of tissue about its middle; noise may widen it."""
+SOLID_HU = -300.0
+"""Below lies more lung or air than tissue: no outline reaches there."""
+SEED_MM = 2.0
+"""Round a click, what the tissue looks like: its rim is half lung or fat."""
 ROUGH_MM = 1.5
 """Outlines of tissue are rounded off by so much."""
 LONGER = 1.7
@@ -98,7 +102,9 @@ def grown(
     seen = None if probability is None else probability[box.slices].astype(np.float32)
     by_network = _by_network(seen, place, spacing) if seen is not None else None
     mask = _by_tissue(volume[box.slices], place, spacing) if by_network is None else by_network
-    mask = _touching(smooth(mask, ROUGH_MM, spacing) & allowed, place)
+    allowed &= volume[box.slices] > SOLID_HU
+    mask = smooth(mask & allowed, ROUGH_MM, spacing) | _rim(mask, volume[box.slices])
+    mask = _touching(mask & allowed, place)
     tight = Box.of(mask) or Box(place, tuple(n + 1 for n in place))
     return tight.shifted(box.start), mask[tight.slices]
 
@@ -120,8 +126,9 @@ def _by_tissue(volume: Array, place: tuple[int, ...], spacing: Sequence[float]) 
     """The roundest piece of like tissue round a click."""
     sigma = [1.0 / step for step in spacing]
     values = ndimage.gaussian_filter(volume.astype(np.float32), sigma)
-    like = np.abs(values - values[place]) < TOLERANCE_HU
-    like = ndimage.binary_fill_holes(_touching(like, place))
+    like = np.abs(values - _tissue(values, place, spacing)) < TOLERANCE_HU
+    like[place] = True
+    like = ndimage.binary_fill_holes(_touching(like, place)) & (values > SOLID_HU)
     depth = distance(np.pad(like, 1), spacing)[1:-1, 1:-1, 1:-1]
     smooth = ndimage.gaussian_filter(depth, sigma)
     peaks = peak_local_max(smooth, min_distance=max(1, round(4.0 / min(spacing))), labels=like)  # type: ignore[no-untyped-call]
@@ -135,6 +142,22 @@ def _by_tissue(volume: Array, place: tuple[int, ...], spacing: Sequence[float]) 
     away = np.linalg.norm(offset, axis=-1).T
     reach = max(LONGER * float(depth[tuple(middle)]), float(away[place]) + max(spacing))
     return np.asarray((basins == basins[place]) & (away < reach))
+
+
+def _rim(mask: Array, volume: Array) -> Array:
+    """Voxels of a mask's border with lung, which are darker than it for they are half lung."""
+    beside_lung = ndimage.binary_dilation(volume <= SOLID_HU)
+    return np.asarray(mask | (ndimage.binary_dilation(mask) & beside_lung))
+
+
+def _tissue(values: Array, place: tuple[int, ...], spacing: Sequence[float]) -> float:
+    """HU of what was clicked: the upper median round it, for at a rim the rest is lung or fat."""
+    margin = [max(1, round(SEED_MM / step)) for step in spacing]
+    near = Box(place, tuple(n + 1 for n in place)).grown(margin, values.shape)
+    inside = values[near.slices]
+    solid = inside[inside > values[place] - TOLERANCE_HU]
+    middle = float(np.median(solid))
+    return middle if abs(middle - values[place]) < 2 * TOLERANCE_HU else float(values[place])
 
 
 def _touching(mask: Array, place: tuple[int, ...]) -> Array:

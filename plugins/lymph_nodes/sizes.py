@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from inference.box import Box
 from plugins.lymph_nodes import landmarks, measure
+from plugins.lymph_nodes.prepare import THRESHOLD
 from plugins.lymph_nodes.review import is_node
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Asked:
     boxes: Mapping[int, Box]
     nodes: frozenset[int]
     others: Mapping[int, str]  # names of objects that are no nodes
+    threshold: float
 
 
 class Sizes:
@@ -46,6 +48,7 @@ class Sizes:
         self._document = document
         self.nodes: dict[int, Node] = {}
         self.boxes: dict[int, Box] = {}
+        self.threshold = THRESHOLD  # at which the probability was cut
         self.structures: Structures = {}
         self._dirty: Box | None = Box.whole(document.shape) if document.labels.any() else None
         self._others: Mapping[int, str] = {}
@@ -68,8 +71,9 @@ class Sizes:
         if self._dirty is None or self._busy:
             return
         asked = _Asked(
-            self._document, self._dirty, dict(self.boxes), self._node_ids(), self._names()
-        )
+            self._document, self._dirty, dict(self.boxes), self._node_ids(), self._names(),
+            self.threshold,
+        )  # fmt: skip
         self._dirty, self._busy = None, True
 
         def stop(error: Exception) -> None:
@@ -131,7 +135,7 @@ def _measured(
         if box is not None:
             seen = None if probability is None else probability[region.slices]
             nodes[number] = measure.one(
-                number, part, box, scale, image[region.slices], seen, region.start
+                number, part, box, scale, image[region.slices], seen, region.start, asked.threshold
             )
             places[number] = _box_of(box).shifted(region.start)
     changed = any(present[number] for number in asked.others)

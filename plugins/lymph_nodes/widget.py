@@ -6,9 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from gui.theme import GRID, THEMES
+from gui.learning_section import LearningSection
+from gui.sections import stacked
+from gui.theme import THEMES
 from inference.messages import Priority
 from plugins.lymph_nodes.task import TASK
 from plugins.lymph_nodes.widget_compare import CompareSection
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from gui.settings import Settings
     from plugins.lymph_nodes.landmarks import Landmarks
 
+LEARN = "Accepted and rejected nodes as they are outlined now: the model can learn from them"
 SURVEY = "plugins.lymph_nodes.task:survey"
+EDGES = 48  # px, of the dock beside the table
 SOON_MS = 60  # a stroke changes labels faster than anybody can read numbers
 
 
@@ -47,15 +51,13 @@ class LymphNodesWidget(QWidget):
         self.review = ReviewSection(session)
         self.comparison = CompareSection(session, self.work_of)
         self.report = ReportSection(session)
+        self.learning = LearningSection(session, TASK, LEARN)
+        self.learning.changed.connect(self.search.offer)
         self._sections = (
-            self.search, self.threshold, self.review, self.comparison, self.report
+            self.search, self.threshold, self.review, self.comparison, self.report,
+            self.learning,
         )  # fmt: skip
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
-        column.setSpacing(GRID)
-        for section in self._sections:
-            column.addWidget(section)
-        column.addStretch()
+        stacked(self, self._sections)
         self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
         self._soon.timeout.connect(self._measure)
         session.studies.selected_changed.connect(self._select)
@@ -84,6 +86,11 @@ class LymphNodesWidget(QWidget):
             "merge": review.merge,
         }
         commands[what]()
+
+    @property
+    def preferred_width(self) -> int:
+        """So that the whole table is seen; px."""
+        return self.review.table.whole_width + EDGES
 
     def work_of(self, document: Document) -> NodeWork:
         """What is known of an open document."""

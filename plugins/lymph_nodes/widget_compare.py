@@ -9,12 +9,11 @@ from qtpy.QtWidgets import QComboBox
 
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import quiet, row, silent
+from gui.sections import Section, quiet, row, silent
 from gui.studies import series_title, study_title
 from inference.errors import UserError
 from plugins.lymph_nodes.review import Earlier
 from plugins.lymph_nodes.task import TASK
-from plugins.lymph_nodes.widget_parts import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ HINT = (
 )
 
 
-class CompareSection(Section):
+class CompareSection(Section["NodeWork"]):
     """Which open study is the earlier one, Compare, and what has gone since."""
 
     def __init__(self, session: Session, work_of: Callable[[Document], NodeWork]) -> None:

@@ -11,12 +11,11 @@ from qtpy.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
 from qtpy.QtWidgets import QFileDialog
 
 from gui.parts import button
-from gui.sections import quiet, row
+from gui.sections import Section, quiet, row
 from inference.errors import UserError
 from inference.headless import describe_input
 from inference.writing import atomic, stem
 from plugins.lymph_nodes import report
-from plugins.lymph_nodes.widget_parts import Section
 
 if TYPE_CHECKING:
     from gui.session import Session
@@ -26,7 +25,7 @@ DPI = 96
 MARGIN = 15  # mm
 
 
-class ReportSection(Section):
+class ReportSection(Section["NodeWork"]):
     """Writes what was decided."""
 
     def __init__(self, session: Session) -> None:

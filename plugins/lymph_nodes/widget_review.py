@@ -8,14 +8,14 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
 
 from gui.parts import button
-from gui.sections import quiet, row, silent, switch
+from gui.sections import Section, quiet, row, silent, switch
 from inference.errors import UserError
 from plugins.lymph_nodes import widget_look
 from plugins.lymph_nodes.review import STATES, response, sum_of_targets
 from plugins.lymph_nodes.stations import STATIONS
 from plugins.lymph_nodes.widget_look import AddTool
-from plugins.lymph_nodes.widget_parts import Section
 from plugins.lymph_nodes.widget_table import NodeTable
+from plugins.lymph_nodes.work import NodeWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ NONE = "No nodes yet: find them, or add one by a click."
 ASKS = "Shift+A, then click a node that was missed: the outline is made by itself."
 
 
-class ReviewSection(Section):
+class ReviewSection(Section[NodeWork]):
     """Table, decisions, shapes, stations; every button has a key."""
 
     def __init__(self, session: Session) -> None:

@@ -10,12 +10,11 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
 
 from gui.parts import button, label
 from gui.running_jobs import RunningJobs
-from gui.sections import quiet, row, silent, slider
+from gui.sections import Banner, Section, quiet, row, silent, slider
 from inference import memory, weights
 from inference.errors import UserError
 from plugins.lymph_nodes.prepare import known_anatomy
 from plugins.lymph_nodes.task import NAME, NETWORKS, TASK, UNTRAINED
-from plugins.lymph_nodes.widget_parts import Banner, Section
 
 if TYPE_CHECKING:
     from gui.session import Session
@@ -29,7 +28,7 @@ TITLES = {
 }
 
 
-class SearchSection(Section):
+class SearchSection(Section["NodeWork"]):
     """One button; Cancel and progress by stage while it works."""
 
     def __init__(self, session: Session) -> None:
@@ -44,7 +43,7 @@ class SearchSection(Section):
         self.banner = Banner()
         for part in (self.model, self.about, self.run_button, self.running, self.banner):
             self.column.addWidget(part)
-        self._offer()
+        self.offer()
 
     def run(self) -> None:
         """Find the nodes of the selected CT; decisions and corrections made before stay."""
@@ -88,11 +87,15 @@ class SearchSection(Section):
         self.run_button.setText("Find lymph nodes again" if found else "Find lymph nodes")
         self.banner.tell(self.work.warning if self.work else "")
 
-    def _offer(self) -> None:
+    def offer(self) -> None:
+        """Offer the installed networks, in the versions that are in use."""
+        before = self.model.currentData()
+        self.model.clear()
         present = {info.name: info for info in weights.describe() if info.plugin == NAME}
         single = [name for name in NETWORKS if name in present]
         for name in [*(["ensemble"] if len(single) > 1 else []), *single]:
             self.model.addItem(TITLES[name], name)
+        self.model.setCurrentIndex(max(self.model.findData(before), 0))
         self.model.setVisible(len(single) > 1)
         said = [f"{info.summary} Version {info.version}." for info in present.values()]
         self.about.setText(" ".join(said) or UNTRAINED)
@@ -133,7 +136,7 @@ def anatomy_of(work: NodeWork) -> tuple[Array | None, dict[int, str]]:
     return (None, {}) if known is None else (labels * known, names)
 
 
-class ThresholdSection(Section):
+class ThresholdSection(Section["NodeWork"]):
     """Cuts the kept probability anew while the slider moves."""
 
     def __init__(self, session: Session) -> None:

@@ -16,12 +16,15 @@ from qtpy.QtCore import (
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
+from gui.parts import row_height
 from gui.sections import offer_copy
 from gui.theme import THEMES, Theme
 from plugins.lymph_nodes.stations import STATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from qtpy.QtGui import QResizeEvent
 
     from plugins.lymph_nodes.review import Row, State
 
@@ -30,7 +33,6 @@ SORT = Qt.ItemDataRole.UserRole
 Index = QModelIndex | QPersistentModelIndex
 SIGNS: dict[State, str] = {"open": "", "accepted": "✓", "rejected": "✕"}
 DASH = "\N{EN DASH}"
-ROW = 24  # px
 PADDING = 12  # px, of both sides of a cell
 NARROW = "QHeaderView::section { padding: 4px 5px; }"
 ROWS_SHOWN = 12
@@ -89,6 +91,9 @@ COLUMNS = (
            _change, "+18.8 (+188%)", "Of the short axis, mm and %", compared=True),
 )  # fmt: skip
 STATION = 2
+FIGURES = tuple(column for column in COLUMNS[STATION + 1 :] if not column.compared)
+FIRST_LEFT_OUT = ("Conf", "HU", "ml", "Long")
+"""Where there is little room."""
 
 
 class NodeModel(QAbstractTableModel):
@@ -152,7 +157,8 @@ class NodeModel(QAbstractTableModel):
         axes = " × ".join(f"{length:.1f}" for length in row.node.axes_3d_mm)
         name = STATIONS.get(row.station, "Station not known")
         reason = "chosen by you" if row.review.chosen else row.suggestion.reason
-        return f"{row.key}: {row.review.state}\n{name}: {reason}\nIn 3D {axes} mm"
+        figures = ", ".join(f"{column.title} {column.text(row)}" for column in FIGURES)
+        return f"{row.key}: {row.review.state}\n{name}: {reason}\n{figures}\nIn 3D {axes} mm"
 
 
 class NodeFilter(QSortFilterProxyModel):
@@ -196,12 +202,13 @@ class NodeTable(QTableView):
         self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW)
+        self._row = row_height(self)
+        self.verticalHeader().setDefaultSectionSize(self._row)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setMinimumSectionSize(20)
         self.setStyleSheet(NARROW)
+        self._compared = False
         self._set_widths()
-        self.show_compared(False)
         self._telling = True
         self._lost = ""  # who was chosen and is not there while it is measured
         self.selectionModel().currentRowChanged.connect(self._current_changed)
@@ -210,14 +217,43 @@ class NodeTable(QTableView):
     def _set_widths(self) -> None:
         """As wide as the longest text of each column; what is left goes to the stations."""
         header, advance = self.horizontalHeader(), self.fontMetrics().horizontalAdvance
-        least = 2 * PADDING
-        for number, column in enumerate(COLUMNS):
-            width = max(advance(column.title), advance(column.widest)) + PADDING
+        self._widths = [
+            max(advance(column.title), advance(column.widest)) + PADDING for column in COLUMNS
+        ]
+        for number, width in enumerate(self._widths):
             self.setColumnWidth(number, width)
-            least += 0 if column.compared else width
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(STATION, QHeaderView.ResizeMode.Stretch)
-        self.setMinimumWidth(least)
+        self.setMinimumWidth(self._needed(FIRST_LEFT_OUT))
+        self._show_columns()
+
+    @property
+    def whole_width(self) -> int:
+        """What all columns need, but for those of a comparison; px."""
+        return self._needed(())
+
+    def _needed(self, left_out: Sequence[str]) -> int:
+        pairs = zip(COLUMNS, self._widths, strict=True)
+        shown = [
+            width for column, width in pairs
+            if column.title not in left_out and (self._compared or not column.compared)
+        ]  # fmt: skip
+        return sum(shown) + 2 * PADDING
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave out columns that do not fit; their figures are in the tool tip of a row."""
+        super().resizeEvent(event)
+        self._show_columns()
+
+    def _show_columns(self) -> None:
+        count = next(
+            (n for n in range(len(FIRST_LEFT_OUT)) if self._needed(FIRST_LEFT_OUT[:n])
+             <= self.width()), len(FIRST_LEFT_OUT),
+        )  # fmt: skip
+        left_out = FIRST_LEFT_OUT[:count]
+        for number, column in enumerate(COLUMNS):
+            hidden = column.compared and not self._compared
+            self.setColumnHidden(number, hidden or column.title in left_out)
 
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
@@ -240,8 +276,8 @@ class NodeTable(QTableView):
 
     def show_compared(self, shown: bool) -> None:
         """Show or hide what an earlier study adds."""
-        for number, column in enumerate(COLUMNS):
-            self.setColumnHidden(number, column.compared and not shown)
+        self._compared = shown
+        self._show_columns()
 
     @property
     def keys(self) -> list[str]:
@@ -296,4 +332,4 @@ class NodeTable(QTableView):
     def _fit(self) -> None:
         rows = min(max(self.filter.rowCount(), 3), ROWS_SHOWN)
         header = self.horizontalHeader().sizeHint().height()
-        self.setFixedHeight(header + rows * ROW + 2 * self.frameWidth() + 2)
+        self.setFixedHeight(header + rows * self._row + 2 * self.frameWidth() + 2)

@@ -16,7 +16,7 @@ from gui.project import Kept
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
-from plugins.lymph_nodes import keeping, recut, shaping
+from plugins.lymph_nodes import keeping, learning, recut, shaping
 from plugins.lymph_nodes.measure import Node
 from plugins.lymph_nodes.prepare import THRESHOLD
 from plugins.lymph_nodes.review import Choices, Rejected, Review, Row, is_node, number_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gui.ai_result import Takeover
     from gui.background import Background
     from gui.document import Document
+    from gui.learning_section import Taught
     from inference.series import Array
     from plugins.lymph_nodes.landmarks import Landmarks
     from plugins.lymph_nodes.review import Earlier, State
@@ -377,6 +378,7 @@ class NodeWork:
 
     def _put(self, choices: Choices) -> None:
         self.choices = choices
+        self.sizes.threshold = choices.threshold
         self.changed.emit()
 
     def kept(self) -> Kept | None:
@@ -407,8 +409,25 @@ class NodeWork:
                 raise ValueError("a search of another volume")
             self._part = part
         self.choices, self.found = choices, dict(values["found"])
+        self.sizes.threshold = choices.threshold
         self.landmarks = keeping.landmarks_restored(values["landmarks"])
         self.compare(*keeping.comparison_restored(values["compared"]))
+
+    def lesson(self) -> Taught:
+        """The decided nodes, to learn from; raises UserError if nothing was decided."""
+        document, decided = self.document, np.zeros(self.document.shape, np.uint8)
+        for number, out in enumerate(self.choices.rejected.values(), start=1):
+            decided[out.box.slices][out.mask] = number
+        first = len(self.choices.rejected) + 1
+        kept = [row for row in self.rows if row.review.state == "accepted"]
+        accepted = range(first, min(first + len(kept), MOST_OBJECTS + 1))
+        for number, row in zip(accepted, kept, strict=False):
+            decided[document.labels == row.object_id] = number
+        if not decided.any():
+            raise UserError("Nothing is decided yet: accept or reject nodes first.")
+        return learning.arrays(
+            document.image, decided, accepted, document.probability, document.scale
+        )
 
     def publish(self) -> None:
         """Leave with the document what an export writes, as `export.write` expects it."""

@@ -81,16 +81,20 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def load(sample: Sample) -> Tensor:
+    """Return (6, y, x) float32 of a sample: see `planes`."""
+    return planes(read_image(sample.image), read_mask(sample.vessels))
+
+
+def planes(image: NDArray[np.generic], vessels: NDArray[np.bool_]) -> Tensor:
     """Return (6, y, x) float32 at the network's scale: its input, vessels, field of view.
 
-    The field of view is the one that the product finds, not the one that came with the data:
+    The field of view is the one that the product finds, not one that came with the data:
     training sees exactly what a user's photograph will look like.
     """
-    image = read_image(sample.image)
+    image = prepare.finite(image)
     field_of_view = prepare.find_field_of_view(image)
     found = prepare.planes(image, field_of_view)
-    drawn = read_mask(sample.vessels) & field_of_view
-    masks = [found.forward(mask)[None] > 0.5 for mask in (drawn, field_of_view)]
+    masks = [found.forward(mask)[None] > 0.5 for mask in (vessels & field_of_view, field_of_view)]
     return torch.from_numpy(np.concatenate([found.values, *masks]).astype(np.float32))
 
 

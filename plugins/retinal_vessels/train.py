@@ -7,23 +7,18 @@ taken. No image that is reported ever chooses an epoch, a threshold or a weight.
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import torch
 import typer
-from torch.nn import functional as F  # noqa: N812
 
 from inference import device as devices
 from inference import training
 from inference import training_options as options
 from inference.memory import keep_freed_blocks
 from plugins.retinal_vessels import data
+from plugins.retinal_vessels.loss import loss_of
 from plugins.retinal_vessels.model import build
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor, nn
 
 CONFIGS = {
     "fast": {"width": 8, "depths": [3, 3, 9, 3], "guided": True, "drop": 0.0},
@@ -31,22 +26,6 @@ CONFIGS = {
 }
 STEPS = {"fast": 3200, "large": 3200}
 RATES = {"fast": 2e-3, "large": 1e-3}  # published: 1e-3 at width 64; narrow networks bear more
-
-
-def loss_of(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """Binary cross-entropy + Dice (smooth 1) inside the field of view, mean of the heads."""
-    vessels, inside = batch["vessels"], batch["field_of_view"]
-    heads = [head.float() for head in model(batch["image"])]
-    return torch.stack([_loss(head, vessels, inside) for head in heads]).mean()
-
-
-def _loss(logits: Tensor, vessels: Tensor, inside: Tensor) -> Tensor:
-    entropy = F.binary_cross_entropy_with_logits(logits, vessels, reduction="none")
-    probability = torch.sigmoid(logits) * inside
-    drawn = vessels * inside
-    overlap = 2 * (probability * drawn).sum() + 1
-    dice = 1 - overlap / (probability.sum() + drawn.sum() + 1)
-    return (entropy * inside).sum() / inside.sum().clamp_min(1) + dice
 
 
 def main(  # noqa: PLR0913  one argument for each option of the command

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from gui.theme import GRID
+from gui.learning_section import LearningSection
+from gui.sections import stacked
 from inference.messages import Priority
 from plugins.retinal_vessels.task import TASK
 from plugins.retinal_vessels.widget_marks import ExplainSection, MarkSection
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gui.project import Kept
     from gui.session import Session
 
+LEARN = "Once the vessels are right everywhere in this photograph: the model can learn from them"
 WARM_UP = "plugins.retinal_vessels.task:warm_up"
 
 
@@ -38,15 +40,13 @@ class RetinalVesselsWidget(QWidget):
         self.marks = MarkSection(session)
         self.explanation = ExplainSection(session)
         self.measurements = MeasurementSection(session)
+        self.learning = LearningSection(session, TASK, LEARN)
+        self.learning.changed.connect(self.model.offer)
         self._sections = (
-            self.model, self.threshold, self.marks, self.measurements, self.explanation
+            self.model, self.threshold, self.marks, self.measurements, self.explanation,
+            self.learning,
         )  # fmt: skip
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
-        column.setSpacing(GRID)
-        for section in self._sections:
-            column.addWidget(section)
-        column.addStretch()
+        stacked(self, self._sections)
         session.studies.selected_changed.connect(self._select)
         session.studies.removed.connect(self._forget)
         session.jobs.submit(WARM_UP, priority=Priority.CLICK, title="Preparing")

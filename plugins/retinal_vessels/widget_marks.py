@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gui.parts import button
-from gui.sections import quiet, row, slider, switch
+from gui.sections import Section, quiet, row, slider, switch
 from gui.tool import Mark
 from plugins.retinal_vessels.tools import CircleTool, ClickTool, zone_outlines
-from plugins.retinal_vessels.widget_parts import Legend, Section
+from plugins.retinal_vessels.widget_parts import Legend
 
 if TYPE_CHECKING:
     from gui.planes import Position
@@ -26,7 +26,7 @@ COLORS = {"artery": "#ff6a5e", "vein": "#6aa2ff"}
 DISC_COLOR = "#ffcf5c"
 
 
-class MarkSection(Section):
+class MarkSection(Section["VesselWork"]):
     """The optic disc, and which vessels are arteries and which veins."""
 
     HINTS = {
@@ -106,7 +106,7 @@ class MarkSection(Section):
             self.work.clear_marks()
 
 
-class ExplainSection(Section):
+class ExplainSection(Section["VesselWork"]):
     """What in the image drove the model, in a region that the user draws."""
 
     HINT = (

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from gui.parts import button
-from gui.sections import quiet
+from gui.sections import Section, quiet
 from inference.messages import Priority
 from plugins.retinal_vessels.export import pixel_spacing
-from plugins.retinal_vessels.widget_parts import MeasurementTable, Section
+from plugins.retinal_vessels.widget_parts import MeasurementTable
 
 if TYPE_CHECKING:
     from gui.session import Session
@@ -23,7 +23,7 @@ MEASURE = "plugins.retinal_vessels.task:measure"
 SOON_MS = 15  # a stroke changes labels faster than anybody can read numbers
 
 
-class MeasurementSection(Section):
+class MeasurementSection(Section["VesselWork"]):
     """The table, brought up to date after every change of the vessels."""
 
     def __init__(self, session: Session) -> None:

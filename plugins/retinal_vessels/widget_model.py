@@ -11,19 +11,18 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox
 
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import offer_models, quiet, silent, slider
+from gui.sections import Banner, Section, offer_models, quiet, silent, slider
 from gui.task_runner import deliver
 from gui.theme import GRID
 from inference import memory
 from plugins.retinal_vessels.task import TASK
-from plugins.retinal_vessels.widget_parts import Banner, Section
 
 if TYPE_CHECKING:
     from gui.session import Session
     from plugins.retinal_vessels.work import VesselWork
 
 
-class ModelSection(Section):
+class ModelSection(Section["VesselWork"]):
     """Which model, Run, Cancel, progress."""
 
     def __init__(self, session: Session) -> None:
@@ -37,8 +36,12 @@ class ModelSection(Section):
         self.banner = Banner()
         for part in (self.model, self.about, self.run_button, self.running, self.banner):
             self.column.addWidget(part)
-        offer_models(self.model, TASK)
+        self.offer()
         self.model.currentIndexChanged.connect(self.refresh)
+
+    def offer(self) -> None:
+        """Show the installed models in the versions that are in use."""
+        offer_models(self.model, TASK)
 
     def run(self) -> None:
         """Find the vessels of the selected image; corrections made before stay."""
@@ -92,7 +95,7 @@ class ModelSection(Section):
         self.running.end(work.document)
 
 
-class ThresholdSection(Section):
+class ThresholdSection(Section["VesselWork"]):
     """Cuts the kept probability anew while the slider moves."""
 
     def __init__(self, session: Session) -> None:

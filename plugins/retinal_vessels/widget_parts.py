@@ -1,4 +1,4 @@
-"""Parts of the dock: the warning, the colour legend, the table of measurements, a section."""
+"""Parts of the dock: the colour legend and the table of measurements."""
 
 from __future__ import annotations
 
@@ -6,55 +6,20 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QLinearGradient, QPainter
-from qtpy.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QHeaderView,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFrame, QHeaderView, QTreeWidget, QTreeWidgetItem
 
-from gui.parts import label
-from gui.sections import heading, offer_copy
-from gui.theme import GRID
+from gui.sections import offer_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qtpy.QtGui import QPaintEvent
 
-    from gui.session import Session
     from plugins.retinal_vessels.quantities import Measurement
-    from plugins.retinal_vessels.work import VesselWork
 
 # napari's "inferno", perceptually uniform, at equal steps
 INFERNO = ("#000004", "#280b53", "#65156e", "#9f2a63", "#d44842", "#f57d15", "#fac127", "#fcffa4")
 ROW = 22  # px
-
-
-class Banner(QFrame):
-    """One warning sentence, hidden while there is none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("card")
-        self._label = label("", "warning", wrap=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(GRID, GRID, GRID, GRID)
-        row.addWidget(self._label)
-        self.hide()
-
-    @property
-    def text(self) -> str:
-        """What it says."""
-        return str(self._label.text())
-
-    def tell(self, sentence: str) -> None:
-        """Show the sentence, or nothing."""
-        self._label.setText(sentence)
-        self.setVisible(bool(sentence))
 
 
 class Legend(QFrame):
@@ -145,25 +110,3 @@ def number(value: float | None) -> str:
         return "\N{EN DASH}"
     whole = float(value).is_integer() or abs(value) >= 1000
     return f"{value:.0f}" if whole else f"{value:.4g}"
-
-
-class Section(QWidget):
-    """A heading with widgets below it, for the work on one document at a time."""
-
-    def __init__(self, session: Session, title: str) -> None:
-        super().__init__()
-        self.session = session
-        self.work: VesselWork | None = None
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(0, 0, 0, 0)
-        self.column.setSpacing(GRID)
-        self.column.addWidget(heading(title))
-
-    def show_work(self, work: VesselWork | None) -> None:
-        """Show another document's vessels, or none."""
-        self.work = work
-        self.setEnabled(work is not None)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show the work as it is now."""

@@ -13,6 +13,7 @@ from gui.ai_result import AiResult, named
 from gui.document import SegmentObject
 from gui.history import Step
 from gui.project import Kept
+from inference.errors import UserError
 from plugins.retinal_vessels.export import COLOR
 from plugins.retinal_vessels.task import NAME
 from plugins.retinal_vessels.threshold import VESSEL, vessels
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gui.document import Document
+    from gui.learning_section import Taught
     from inference.series import Array
     from plugins.retinal_vessels.quantities import Measurement
     from plugins.retinal_vessels.task import Measured
@@ -100,6 +102,12 @@ class VesselWork:
             self._choose(replace(self.choices, threshold=threshold, smallest=smallest), "")
             found = vessels(probability, threshold, smallest)
             self.document.set_ai_result(found, VESSELS, "")
+
+    def lesson(self) -> Taught:
+        """The photograph and its vessels, to learn from; raises UserError if there are none."""
+        if not self.mask.any():
+            raise UserError("There are no vessels to learn from: find or draw them first.")
+        return {"image": self.document.image, "vessels": self.mask}, {}
 
     def kept(self) -> Kept | None:
         """What the user set and the model said, for the project."""
