@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import distribution, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
@@ -48,6 +49,7 @@ def bill(parts: Iterable[Part]) -> str:
         name="limn", version=VERSION, type=ComponentType.APPLICATION,
         licenses=[LicenseFactory().make_from_string("Apache-2.0")],
     )  # fmt: skip
+    bom.register_dependency(bom.metadata.component, bom.components)
     return JsonV1Dot6(bom).output_as_string(indent=1)
 
 
@@ -70,12 +72,17 @@ def _owners() -> dict[Path, Part]:
     """The part by every file of every installed package."""
     owners: dict[Path, Part] = {}
     for found in distributions():
-        part = of_distribution(found)
-        texts = part.texts or tuple(sorted((TEXTS / found.name.lower()).glob("*")))
-        part = Part(part.name, part.version, part.licence, texts)
+        part = _with_text(of_distribution(found))
         for file in found.files or ():
             owners[Path(str(found.locate_file(file))).resolve()] = part
     return owners
+
+
+def _with_text(part: Part) -> Part:
+    """With a text of ours, by its name or its licence, where it brought none."""
+    licence = part.licence.partition(" ")[0].removesuffix("-only").removesuffix("-or-later")
+    ours = (path for name in (part.name.lower(), licence) for path in (TEXTS / name).glob("*"))
+    return part if part.texts else replace(part, texts=tuple(sorted(ours)))
 
 
 def _python(standard: Path) -> Part:

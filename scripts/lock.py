@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HEADER = "# Exact versions of everything, written by `make lock` from pyproject.toml.\n"
-OF_CUDA_TORCH = re.compile(r"(cuda|nvidia|triton)\b")  # torch itself pins these, where it has them
+OF_CUDA_TORCH = re.compile(r"(cuda|nvidia(?!-ml-py)|triton)\b")  # torch itself pins these
 
 
 def resolve() -> list[dict[str, Any]]:
