@@ -24,7 +24,6 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from inference.box import Box
 from inference.errors import UserError
 from inference.outlines import polygons
 from inference.version import VERSION
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from inference.writing import Segment
     from plugins.dicom.references import Shown
 
+    Place = tuple[slice, ...]  # of an object in the stored grid (z, y, x)
+
 DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"  # the class by which a structure set names its study
 CONTOUR_DATA = Tag("ContourData")
 SHORT = 16  # characters of a label
@@ -57,6 +58,8 @@ def write_rtstruct(objects: Objects, stem: Path) -> list[Path]:
     segments = objects.drawn
     if not segments:
         raise UserError("No object has voxels yet, so there are no contours to save.")
+    from scipy.ndimage import find_objects
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the patient's data
         found = sources(objects.series)
@@ -68,8 +71,9 @@ def write_rtstruct(objects: Objects, stem: Path) -> list[Path]:
         made.StructureSetROISequence = [
             _structure(place, segment, found[0]) for place, segment in enumerate(segments, 1)
         ]
+        boxes = find_objects(objects.labels)
         made.ROIContourSequence = [
-            _contours(place, segment, objects, pictures)
+            _contours(place, segment, boxes[segment.value - 1], objects, pictures)
             for place, segment in enumerate(segments, 1)
         ]
         made.RTROIObservationsSequence = [
@@ -140,22 +144,27 @@ def _identified(name: str, version: str) -> Dataset:
     return item
 
 
-def _contours(place: int, segment: Segment, objects: Objects, pictures: Sequence[Shown]) -> Dataset:
+def _contours(
+    place: int, segment: Segment, box: Place, objects: Objects, pictures: Sequence[Shown]
+) -> Dataset:
     item = Dataset()
     item.ReferencedROINumber, item.ROIDisplayColor = place, list(segment.rgb)
-    item.ContourSequence = list(_on_slices(segment.value, objects, pictures))
+    item.ContourSequence = list(_on_slices(segment.value, box, objects, pictures))
     across = np.linalg.inv(objects.series.geometry.affine)[0, :3]  # slices a mm
     set_slab(item, 1 / float(np.linalg.norm(across)))
     return item
 
 
-def _on_slices(value: int, objects: Objects, pictures: Sequence[Shown]) -> Iterator[Dataset]:
-    box = Box.of(objects.labels == value)
-    for picture in pictures if box else ():
-        if box is not None and box.start[0] <= picture.index < box.stop[0]:
-            inside = objects.labels[picture.index][box.slices[1:]] == value
-            for ring in polygons(inside):
-                index = np.insert(ring + box.start[1:], 0, picture.corner[0], axis=1)
+def _on_slices(
+    value: int, box: Place, objects: Objects, pictures: Sequence[Shown]
+) -> Iterator[Dataset]:
+    slices, *inside = box
+    for picture in pictures:
+        if slices.start <= picture.index < slices.stop:
+            mask = objects.labels[picture.index][tuple(inside)] == value
+            for ring in polygons(mask):
+                moved = ring + [part.start for part in inside]
+                index = np.insert(moved, 0, picture.corner[0], axis=1)
                 yield _contour(objects.series.geometry.to_patient(index), picture)
 
 
@@ -165,7 +174,8 @@ def _contour(points: NDArray[np.float64], picture: Shown) -> Dataset:
         image.ReferencedFrameNumber = picture.frame_number
     item.ContourImageSequence = [image]
     item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
-    text = "\\".join(map("{:.4f}".format, points.ravel().tolist())).encode("ascii")
+    values = points.ravel().tolist()
+    text = ("\\".join(["%.4f"] * len(values)) % tuple(values)).encode("ascii")
     text += b" " * (len(text) % 2)
     item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, True, True)
     item.set_original_encoding(True, True, "iso8859")  # so that these bytes are written as they are
