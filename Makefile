@@ -17,7 +17,7 @@ lint: setup       ## style and types
 bench: setup      ## seconds and memory of the models, start of the window
 	@$(display) $(python) -m tests.benchmarks
 
-package: setup    ## the one-folder program in dist/limn, built and tried
+package: setup    ## dist/limn, the program that needs no Python, and a .deb of it; built and tried
 	@scripts/package.sh
 
 pictures: setup   ## the pictures of README.md, taken by the tour
