@@ -49,8 +49,8 @@ class Tour(QFrame):
             row.addWidget(part)
         inside.addLayout(row)
         window.installEventFilter(self)
+        window.views.shown.connect(self.setFocus)  # a sample that opens would take the keys along
         self.go(0)
-        self.next.setFocus()
 
     def go(self, steps: int) -> None:
         """Show another step; after the last one the tour is over."""
@@ -81,7 +81,7 @@ class Tour(QFrame):
         match event.key():
             case Qt.Key.Key_Escape:
                 self.end()
-            case Qt.Key.Key_Right:
+            case Qt.Key.Key_Right | Qt.Key.Key_Return | Qt.Key.Key_Enter:
                 self.go(1)
             case Qt.Key.Key_Left:
                 self.go(-1)
@@ -102,6 +102,7 @@ class Tour(QFrame):
         self.move(beside(around, self.size(), self._window.rect()))
         self.show()
         self.raise_()
+        self.setFocus()
 
 
 class Frame(QWidget):

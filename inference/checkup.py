@@ -61,7 +61,7 @@ def _model(info: WeightsInfo) -> Finding:
     state = "sha256 verified" if whole else "missing or damaged"
     return Finding(
         f"{registry.tasks()[info.plugin].title}, {info.name} {info.version}",
-        f"{info.licence}, {state}", whole, f"{info.remedy.capitalize()}.",
+        f"{info.licence}, {state}", whole, f"{info.remedy[0].upper()}{info.remedy[1:]}.",
     )  # fmt: skip
 
 
