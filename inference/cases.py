@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from inference import registry
@@ -17,21 +19,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NUMBERED = re.compile(r"(.+)_(\d+)")
+LIST_STUDIES = "limn-dicom.list_studies"
 LIST = "DICOMDIR"  # names files that are found anyway
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A series in an archive that speaks DICOMweb; `url` is that of the service."""
+    """A study in an archive that speaks DICOMweb; `url` is that of the service."""
 
     url: str
     study_uid: str
-    series_uid: str
 
     @property
     def name(self) -> str:
-        """Tells nobody who it is."""
-        return "series"
+        """From the hash of its UID, which may be traced to the patient."""
+        return hashlib.sha256(self.study_uid.encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,23 @@ def find(folder: Path, out: Path | None = None) -> list[Case]:
     return named(paths, root)
 
 
+def listed(url: str) -> list[Case]:
+    """The studies of an archive that a DICOMweb search finds; raises UserError.
+
+    `url` is that of the service, or of a search there: https://host/dicom-web/studies?StudyDate=….
+    """
+    service, uids = registry.command(LIST_STUDIES)(url)
+    studies = [Remote(service, uid) for uid in uids]
+    if not studies:
+        raise UserError(f"The archive at {service} has no study of that kind.")
+    return [Case(study, study.name) for study in studies]
+
+
 def named(paths: Sequence[Path], root: Path | None = None) -> list[Case]:
     """A case for each path, called after its place below `root`, without one after its own name."""
     whole = [path.absolute() for path in paths]
     short = [_name(path, root, stem(path)) for path in whole]
-    shared = {name for name, count in Counter(map(str.casefold, short)).items() if count > 1}
+    shared = {name for name, times in Counter(map(str.casefold, short)).items() if times > 1}
     if root is not None:  # siblings that differ in their endings keep them
         short = [
             _name(path, root, path.name) if name.casefold() in shared else name
@@ -94,6 +108,17 @@ def beside(folder: Path) -> tuple[Path, ...]:
         return ()
     files = (file for file in sorted(folder.iterdir()) if file.is_file() and not _is_left_out(file))
     return tuple(file for file in files if reader.accepts(file))
+
+
+def unlike(cases: Iterable[Case], taken: Iterable[str]) -> list[Case]:
+    """The cases under names, with a number, that none of `taken` is, where case is ignored."""
+    found, known = [], {name.casefold() for name in taken}
+    for case in cases:
+        names = (f"{case.name}_{number}" for number in count(2))
+        name = next(name for name in names if name.casefold() not in known)
+        known.add(name.casefold())
+        found.append(replace(case, name=name))
+    return found
 
 
 def _below(folder: Path, left_out: set[Path]) -> Iterator[Path]:

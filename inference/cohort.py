@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from inference.lane import CaseCancelled, Lane, Order, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from types import TracebackType
+    from contextlib import AbstractContextManager
     from typing import Self
 
     from inference.cases import Case
@@ -52,6 +52,7 @@ class Watch:
     started: Callable[[Case], None] = lambda case: None
     progress: Callable[[Case, int, int, str], None] = lambda case, done, total, note: None
     ended: Callable[[Outcome], None] = lambda outcome: None
+    earlier: Callable[[Case, tuple[str, ...]], None] = lambda case, names: None  # done before
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,6 @@ class Crew(Protocol):
     def submit(self, shift: Shift, case: Case) -> Future[Done]:
         """Do a case; the future may raise CaseCancelled, or UserError if the crew is gone."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None: ...
-
 
 class LocalCrew:
     """Lanes on this computer, which share its cores."""
@@ -123,6 +119,10 @@ class LocalCrew:
         """End them all, also on Ctrl+C."""
         self._stack.close()
 
+    def shared(self, count: int) -> AbstractContextManager[Crew]:
+        """This crew for one cohort of several, after which it goes on."""
+        return nullcontext(self)
+
     def submit(self, shift: Shift, case: Case) -> Future[Done]:
         """Done by the next lane that is free."""
         return self._pool.submit(self._do, shift, case)
@@ -139,7 +139,7 @@ class LocalCrew:
 def run_cohort(
     request: Request,
     cases: Sequence[Case],
-    crew: Callable[[int], Crew],
+    crew: Callable[[int], AbstractContextManager[Crew]],
     watch: Watch | None = None,
     control: Control | None = None,
     ledger: Ledger | None = None,
@@ -153,7 +153,7 @@ def run_cohort(
     """
     watch, control = watch or Watch(), control or Control()
     ledger = ledger or Ledger()
-    todo = [case for case in cases if not (resume and _was_done(request, case, ledger))]
+    todo = [case for case in cases if not (resume and _was_done(request, case, ledger, watch))]
     watch.planned(len(todo))
     if not todo:
         return ledger
@@ -182,7 +182,7 @@ def run_all(
     `complain` gets one line for each that did not, and one for each doubtful result.
     """
     watch = watch or Watch()
-    told = Watch(watch.planned, watch.started, watch.progress, telling(complain, watch.ended))
+    told = replace(watch, ended=telling(complain, watch.ended))
     ledger = run_cohort(request, named(inputs), partial(LocalCrew.of, workers), told, resume=resume)
     return not ledger.counts["failed"] and not ledger.counts["skipped"]
 
@@ -191,8 +191,7 @@ def _flow(cases: Iterable[Case], crew: Crew, shift: Shift) -> Iterator[Done]:
     """What the crew has done, in the order of its ending; never more at a time than it can take."""
     waiting, running = iter(cases), set[Future[Done]]()
     more = True
-    while running or more:
-        more = more and not shift.control.cancelled
+    while (running or more) and not shift.control.cancelled:
         while more and not shift.control.paused and len(running) < crew.width:
             case = next(waiting, None)
             if case is None:
@@ -207,10 +206,11 @@ def _flow(cases: Iterable[Case], crew: Crew, shift: Shift) -> Iterator[Done]:
             time.sleep(POLL)
 
 
-def _was_done(request: Request, case: Case, ledger: Ledger) -> bool:
+def _was_done(request: Request, case: Case, ledger: Ledger, watch: Watch) -> bool:
     records = finished(request, case)
     if records:
         ledger.add_earlier(case, records)
+        watch.earlier(case, tuple(records))
     return bool(records)
 
 

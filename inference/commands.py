@@ -19,6 +19,7 @@ from inference.cohort_progress import on_terminal
 from inference.device import KNOWN, choose
 from inference.errors import UserError
 from inference.headless import Reader, Request
+from inference.servers import Cluster
 from inference.version import VERSION
 
 if TYPE_CHECKING:
@@ -113,17 +114,27 @@ def run(
 
 
 @program.command()
-def batch(
+def batch(  # noqa: PLR0913 (options of a command)
     task: TaskName,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the cases.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FOLDER", help="The cases: a folder, or a search by DICOMweb."),
+    ],
     out: Out,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Cases at a time.")] = 1,
     device: Device = "auto",
     settings: Assignments = None,
+    scheduler: Annotated[str, typer.Option(help="Of a cluster, tcp:// or tls://.")] = "",
+    tls_ca: Annotated[str, typer.Option(help="Authority of the cluster, PEM.")] = "",
+    tls_certificate: Annotated[str, typer.Option(help="Ours for the cluster, PEM.")] = "",
+    tls_key: Annotated[str, typer.Option(help="Of our certificate, PEM.")] = "",
+    resource: Annotated[str, typer.Option(help="Only workers that state it, such as GPU.")] = "",
 ) -> None:
-    """Run a task on every case of a folder; run again, it goes on where it was stopped."""
+    """Run a task on every case of a cohort; run again, it goes on where it was stopped."""
     request = _request(task, out, device, settings)
-    _end(lambda: run_batch(Batch(request, folder, workers), _complain))
+    known = Cluster(scheduler, tls_ca, tls_certificate, tls_key, resource)
+    cluster = known if scheduler else None
+    _end(lambda: run_batch(Batch(request, source, workers, cluster), _complain))
 
 
 program.command()(privacy_commands.deidentify)

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -23,15 +24,15 @@ from inference.thumbnails import thumbnail
 from inference.writing import atomic, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from inference.cases import Case, Remote
     from inference.client import Job
     from inference.headless import OnProgress, Request
-    from inference.series import Series
+    from inference.series import Array, Series
 
 State = Literal["done", "failed", "skipped"]
-FETCH = "limn-dicom.fetch_series"
+FETCH_STUDY = "limn-dicom.fetch_study"
 POLL = 0.2  # seconds between looks for Cancel
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,24 @@ class Order:
     cancelled: Callable[[], bool] = lambda: False
 
 
+@dataclass(frozen=True, repr=False)  # logs quote what is asked
+class Work:
+    """What a task is to do with arrays: "package.module:function" and its parameters."""
+
+    entry: str
+    params: Mapping[str, Any]
+    device: str = "auto"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Who hears of a task while it works; called from another thread."""
+
+    progress: OnProgress = lambda done, total, note: None
+    partial: Callable[[Any], None] = lambda value: None
+
+
 @dataclass
 class _Sheet:
     """What is noted while a case is done."""
@@ -105,13 +124,38 @@ class Lane:
     """A reader and a model process; `threads`: how many that one may use, 0 for all."""
 
     def __init__(self, threads: int = 0) -> None:
-        self._reader = Reader()
         self._client = WorkerClient(threads=threads)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        """Only where files are read."""
+        return Reader()
 
     def close(self) -> None:
         """End both processes."""
-        self._reader.close()
+        if "_reader" in self.__dict__:
+            self._reader.close()
         self._client.close()
+
+    def compute(
+        self, work: Work, arrays: Mapping[str, Array], hear: Hearing, cancelled: Callable[[], bool]
+    ) -> Any:
+        """What a task makes of arrays; raises UserError, CaseCancelled."""
+        with ExitStack() as stack:
+            blocks = {
+                key: stack.enter_context(SharedArray.copy_of(array))
+                for key, array in arrays.items()
+            }
+            job = self._client.submit(
+                work.entry,
+                {key: block.ref for key, block in blocks.items()},
+                hear.progress,
+                on_partial=hear.partial,
+                device=work.device,
+                title=work.title,
+                **work.params,
+            )
+            return _awaited(job, cancelled)
 
     def do(self, order: Order) -> Outcome:
         """Put the outputs of every series that suits the task in their place, records last.
@@ -158,20 +202,8 @@ class Lane:
         arrays, params = request.task.request(series, request.settings)
         if note := memory.check(request.task.estimate_bytes(series, request.settings)):
             order.on_progress(0, 0, note)
-        with ExitStack() as stack:
-            blocks = {
-                key: stack.enter_context(SharedArray.copy_of(array))
-                for key, array in arrays.items()
-            }
-            job = self._client.submit(
-                request.task.entry,
-                {key: block.ref for key, block in blocks.items()},
-                order.on_progress,
-                device=request.device,
-                title=request.task.title,
-                **params,
-            )
-            return _awaited(job, order.cancelled)
+        work = Work(request.task.entry, params, request.device, request.task.title)
+        return self.compute(work, arrays, Hearing(order.on_progress), order.cancelled)
 
 
 def _awaited(job: Job, cancelled: Callable[[], bool]) -> Any:
@@ -213,5 +245,5 @@ def _at_hand(source: Path | Remote) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="limn-fetched-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        registry.command(FETCH)(source.url, source.study_uid, source.series_uid, folder)
+        registry.command(FETCH_STUDY)(source.url, source.study_uid, folder)
         yield folder

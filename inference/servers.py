@@ -1,4 +1,4 @@
-"""How to reach the archives of images that the user has listed."""
+"""How to reach what is on other computers: archives of images, and a cluster that computes."""
 
 from __future__ import annotations
 
@@ -34,3 +34,22 @@ class Server:
     def encrypted(self) -> bool:
         """Whether nobody on the way can read along."""
         return self.tls if self.kind == "dicom" else self.url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A scheduler, such as "tcp://host:8786", or "tls://…" with our certificates (PEM).
+
+    Each case takes one of the resource, such as "GPU", that workers state; "" for any worker.
+    """
+
+    address: str
+    ca_file: str = ""
+    certificate: str = ""
+    key: str = ""
+    resource: str = ""
+
+    @property
+    def resources(self) -> dict[str, float] | None:
+        """As dask takes them."""
+        return {self.resource: 1} if self.resource else None

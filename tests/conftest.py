@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gui.window import LimnWindow
+    from inference.cohort import LocalCrew
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,6 +107,31 @@ def window(shared_window: LimnWindow) -> Iterator[LimnWindow]:
         toast.dismiss()
     shared_window.tabs.setCurrentIndex(0)
     shared_window.settings.change(**Settings().model_dump())
+
+
+@pytest.fixture(scope="session")
+def lanes() -> Iterator[LocalCrew]:
+    """Two, for all tests of cohorts: each takes seconds to start."""
+    from inference.cohort import LocalCrew
+
+    with LocalCrew(2) as crew:
+        yield crew
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Of a cluster of dask with two worker processes, which state one GPU each."""
+    import dask
+    import distributed
+
+    with (
+        dask.config.set({"distributed.worker.daemon": False}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+            resources={"GPU": 1}, silence_logs=50,
+        ) as made,
+    ):  # fmt: skip
+        yield made.scheduler_address
 
 
 def wait_until(reached: Callable[[], object], seconds: float = 180) -> None:

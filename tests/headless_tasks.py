@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +15,6 @@ from inference.writing import write_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from inference.series import Array, Series
     from inference.worker import JobContext
@@ -35,6 +36,16 @@ def sleep(context: JobContext, image: Array) -> dict[str, Any]:
     while True:
         context.progress(0, 0, "Working")
         time.sleep(0.02)
+
+
+def hold(context: JobContext, image: Array, level: int, gate: str) -> dict[str, Any]:
+    """`threshold`, once the gate is open; a file beside it tells which process waits."""
+    gate_file = Path(gate)
+    gate_file.with_name(f"waits-{os.getpid()}").touch()
+    while not gate_file.exists():
+        context.progress(0, 0, "Waiting")
+        time.sleep(0.005)
+    return threshold(context, image, level)
 
 
 def _request(series: Series, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,3 +75,4 @@ def _task(name: str, settings: tuple[Setting, ...]) -> Task:
 
 THRESHOLD = _task("threshold", (Setting("level", "Level", 100, int),))
 SLEEP = _task("sleep", ())
+HOLD = _task("hold", (Setting("level", "Level", 100, int), Setting("gate", "Gate", "", str)))

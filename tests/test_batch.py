@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from tests import phantoms
 from tests.headless_tasks import SLEEP, THRESHOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Told = Callable[..., tuple[bool, list[str]]]
 
@@ -102,21 +101,14 @@ def test_names_never_meet(tmp_path: Path) -> None:
     assert [visit.series_name(index) for index in range(3)] == ["visit", "visit_3", "visit_4"]
 
 
-@pytest.fixture(scope="module")
-def lanes() -> Iterator[LocalCrew]:
-    """Two, shared by all tests: each takes seconds to start."""
-    with LocalCrew(2) as crew:
-        yield crew
-
-
 @dataclass(frozen=True)
 class SharedBatch(Batch):
     """One that leaves its lanes to the next."""
 
     lanes: LocalCrew | None = None
 
-    def crew(self, count: int) -> Any:
-        return nullcontext(self.lanes)
+    def crew(self, count: int, tell: Callable[[str], None]) -> Any:
+        return self.lanes.shared(count) if self.lanes else None
 
 
 @pytest.fixture
@@ -125,7 +117,7 @@ def told_of(lanes: LocalCrew) -> Callable[..., tuple[bool, list[str]]]:
 
     def run(folder: Path, out: Path, **settings: Any) -> tuple[bool, list[str]]:
         told: list[str] = []
-        batch = SharedBatch(request_to(out, **settings), folder, 2, lanes)
+        batch = SharedBatch(request_to(out, **settings), str(folder), lanes=lanes)
         return run_batch(batch, told.append), told
 
     return run
@@ -208,7 +200,7 @@ def test_a_case_is_whole_only_with_all_its_series(tmp_path: Path, lanes: LocalCr
     out = tmp_path / "out"
     request = request_to(out, level=3)
     found = cases.find(tmp_path / "in")
-    ledgers = [run_cohort(request, found, lambda count: nullcontext(lanes)) for _ in range(2)]
+    ledgers = [run_cohort(request, found, lanes.shared) for _ in range(2)]
     assert [dict(ledger.counts) for ledger in ledgers] == [{"failed": 1}, {"failed": 1}]
     assert {path.name for path in out.glob("*.json")} == {"visit.json", "visit_3.json"}
     first = json.loads((out / "visit.json").read_text("utf-8"))
@@ -240,7 +232,7 @@ def test_cancel_and_pause(tmp_path: Path, lanes: LocalCrew) -> None:
     request = Request(SLEEP, {}, tmp_path / "out")
     found = cases.find(tmp_path / "in")
     watch = Watch(progress=progressed)
-    ledger = run_cohort(request, found, lambda count: nullcontext(lanes), watch, control)
+    ledger = run_cohort(request, found, lanes.shared, watch, control)
     assert not ledger.rows
     assert set(begun) <= {"a", "b"}
     assert not list((tmp_path / "out").rglob("*"))
@@ -250,7 +242,7 @@ def test_one_process_and_two_give_the_same_files(
     cohort: Path, tmp_path: Path, told_of: Told
 ) -> None:
     told_of(cohort, tmp_path / "two")
-    run_batch(Batch(request_to(tmp_path / "one"), cohort), lambda line: None)
+    run_batch(Batch(request_to(tmp_path / "one"), str(cohort)), lambda line: None)
     one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
     assert one == two
     assert len(one) >= 6

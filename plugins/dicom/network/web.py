@@ -31,7 +31,7 @@ from plugins.dicom.network.reach import patience, require, tls, why_not
 from plugins.dicom.parse import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from inference.servers import Server
@@ -90,6 +90,21 @@ class WebArchive:
             )
         )
         return [study_of(entry) for entry in found][:MOST]
+
+    def every_study(self, filters: Mapping[str, str]) -> Iterator[Study]:
+        """QIDO at the level of studies, page by page; `filters` as in the address of a search."""
+        seen: set[str] = set()
+        while True:
+            found = self._search(
+                lambda: self._client.search_for_studies(
+                    limit=MOST, offset=len(seen), search_filters=dict(filters)
+                )
+            )
+            fresh = [study for entry in found if (study := study_of(entry)).study_uid not in seen]
+            if not fresh:
+                return
+            seen.update(study.study_uid for study in fresh)
+            yield from fresh
 
     def series(self, study_uid: str) -> list[FoundSeries]:
         """QIDO at the level of series."""
