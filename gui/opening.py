@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from gui.project_file import SUFFIX as PROJECT
 from gui.studies import Expected, path_title, without_path
 from gui.veil import nameless
-from inference.arrivals import Arrived, Glimpse, Listed
+from inference.arrivals import Arrived, Drawn, Glimpse, Listed
 from inference.attempts import STREAM, Attempt
 from inference.errors import UserError
 from inference.resources import data_folder, resource_path
@@ -45,6 +45,7 @@ class Request:
     only: tuple[str, ...] = ()  # keys of listed entries; (): all
     among: tuple[Path, ...] = ()  # files of the folder; (): all
     documents: list[Document] = field(default_factory=list)
+    drawn: list[Drawn] = field(default_factory=list)  # files of objects, to go on their images
     listed: tuple[str, ...] = ()  # keys of entries that this reading will bring
     before: Document | None = None  # what was shown before the glimpse
 
@@ -67,6 +68,7 @@ class Opening(QObject):
     glimpsed = Signal(object)  # Glimpse: a first picture of what will be selected
     ended = Signal()  # a path was read, refused or cancelled
     project_asked = Signal(Path)
+    drawn = Signal(Path, object)  # a file of objects, and the Document that they lie on
 
     def __init__(
         self,
@@ -129,6 +131,7 @@ class Opening(QObject):
             partial=partial(self._heard, request),
             done=partial(self._done, request),
             failed=partial(self._failed, request),
+            images=tuple({document.series.identity.series_uid for document in self._studies.open}),
             **request.params,
         )
         self._requests[job] = request
@@ -143,6 +146,8 @@ class Opening(QObject):
             self.glimpsed.emit(arrival)
         elif isinstance(arrival, Arrived):
             self._add(request, arrival)
+        elif isinstance(arrival, Drawn) and arrival not in request.drawn:
+            request.drawn.append(arrival)
 
     def _list(self, request: Request, listed: Listed) -> None:
         coming = {entry.key: entry.key not in listed.later for entry in listed.entries}
@@ -167,6 +172,29 @@ class Opening(QObject):
         if not {SAMPLES, data_folder()} & set(request.path.parents) and not request.among:
             self._settings.remember(request.path)
         self.opened.emit(request.documents)
+        for drawn in request.drawn:
+            self._put_on_image(request, drawn)
+
+    def _put_on_image(self, request: Request, drawn: Drawn) -> None:
+        """Let a file's objects be edited on their image, which may have to be read before."""
+        document = self._image(drawn)
+        if document is not None:
+            self._studies.select(document)
+            self.drawn.emit(drawn.path, document)
+        elif drawn.files:
+            folder = Path(os.path.commonpath([file.parent for file in drawn.files]))
+            alone = replace(drawn, files=())  # so that it ends, whatever is read
+            self._read(Request(Attempt(folder), shown=True, among=drawn.files, drawn=[alone]))
+
+    def _image(self, drawn: Drawn) -> Document | None:
+        """The open series that objects were drawn on, volumes first, or their own grid."""
+        fitting = [
+            document
+            for document in self._studies.open
+            if document.series.identity.series_uid in drawn.series
+            or (document.series.path == drawn.path and document.series.kind == "volume")
+        ]
+        return min(fitting, key=lambda document: document.series.kind != "volume", default=None)
 
     def _failed(self, request: Request, error: BaseException) -> None:
         if again := request.attempt.again(error):

@@ -158,6 +158,7 @@ class LimnWindow(QMainWindow):
         )  # fmt: skip
 
     def _connect(self) -> None:
+        self.opening.drawn.connect(self.masks.open)
         self.studies.selected_changed.connect(self._selected)
         self.studies.added.connect(self._added)
         self.studies.removed.connect(self._removed)

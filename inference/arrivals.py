@@ -58,6 +58,15 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A file of objects that are drawn on an image, and where that is if it is to be read first."""
+
+    path: Path
+    series: tuple[str, ...]  # identifiers of the image
+    files: tuple[Path, ...] = ()  # of the image; () where it is open, or nowhere to be found
+
+
+@dataclass(frozen=True, slots=True)
 class Decoding:
     """A decoder, which may end the process, gets this file next."""
 
@@ -75,6 +84,7 @@ class Listener:
     only: tuple[str, ...] = ()  # keys of the entries to read; (): all
     among: tuple[Path, ...] = ()  # files of the folder to look into; (): all
     at_once: float = float("inf")  # bytes of pixels to read unasked: the rest is only listed
+    images: tuple[str, ...] | None = None  # series that are open; None: nothing is drawn on them
     current: str = ""  # the key of the entry that is being read
     notes: list[str] = field(default_factory=list)  # sentences about the path as a whole
 

@@ -105,13 +105,17 @@ def stream_job(
     barred: tuple[str, ...] = (),
     only: tuple[str, ...] = (),
     among: tuple[str, ...] = (),
+    images: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Hand over what `inference.arrivals` names, as it comes; the notes about the whole path."""
+    """Hand over what `inference.arrivals` names, as it comes; the notes about the whole path.
+
+    `images`: identifiers of the series that are open, for files of objects that lie on them.
+    """
     context.progress(0, 0, "Reading")
     at_once = math.inf if only else AT_ONCE
     listening = Listener(
         context.partial, _seldom(context), looks=True, barred=barred, only=only,
-        among=tuple(map(Path, among)), at_once=at_once,
+        among=tuple(map(Path, among)), at_once=at_once, images=images,
     )  # fmt: skip
     with heard_by(listening):
         for series in stream(Path(path)):

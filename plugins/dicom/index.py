@@ -136,6 +136,14 @@ class Index:
             return [path for (path,) in base.execute("SELECT path FROM folder ORDER BY path")]
 
     @_in_words
+    def image(self, series_uid: str) -> list[Path]:
+        """The files of a series."""
+        query = "SELECT path FROM file WHERE substr(series, ?) = ? ORDER BY path"
+        end = f"\n{series_uid}"
+        with self._open() as base:
+            return [Path(path) for (path,) in base.execute(query, (-len(end), end))]
+
+    @_in_words
     def add_folder(self, folder: Path) -> None:
         """Remember a folder to scan."""
         with self._open() as base:

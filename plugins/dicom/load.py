@@ -13,19 +13,23 @@ from inference import logs
 from inference.arrivals import Entry, Listed, Listener, heard_by, listener
 from inference.errors import UserError
 from inference.parallel import in_order
+from plugins.dicom.drawn import RT_STRUCTURE_SET, is_segmentation, tell_drawn
 from plugins.dicom.files import files_of
 from plugins.dicom.frames import read_frames
 from plugins.dicom.glimpse import glimpse
 from plugins.dicom.header import Slice, has_image, identity, modality, number, text
 from plugins.dicom.mosaic import mosaic, read_mosaic
 from plugins.dicom.parse import read_until_pixels
-from plugins.dicom.read_rtstruct import RT_STRUCTURE_SET, wanted_image
+from plugins.dicom.read_rtstruct import wanted_image
+from plugins.dicom.read_seg import on_own_grid
 from plugins.dicom.runs import read_run_files, run_groups
 from plugins.dicom.stacks import Part, slice_parts, without_copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pydicom import Dataset
 
     from inference.series import Identity, Series
 
@@ -49,12 +53,16 @@ def stream_series(path: Path) -> Iterator[Series]:
     files, notes = files_of(path)
     with _quietly():
         first = glimpse(files)
-        slices, refused = _headers(files)
-        if not slices:
-            raise UserError(refused[0] if len(files) == 1 else f"{path.name} holds no DICOM image.")
+        slices, others = _headers(files)
+        on_image = tell_drawn([*filter(_is_drawn, slices), *_outlines(others)], slices)
+        slices = [entry for entry in slices if entry.path not in on_image]
+        others = [other for other in others if other.file not in on_image]
+        if not (slices or on_image):
+            only = others[0].sentence if len(files) == 1 else f"{path.name} holds no DICOM image."
+            raise UserError(only)
         kept, copies = without_copies(slices)
         parts = sorted(_parts(kept), key=_order)
-    listener().notes += [*notes, *copies, *refused]
+    listener().notes += [*notes, *copies, *(other.sentence for other in others)]
     wanted = _wanted(parts, first)
     chosen = {_key(part) for part in wanted}
     later = tuple(_key(part) for part in parts if _key(part) not in chosen)
@@ -97,6 +105,14 @@ def _told_apart(found: Identity, part: Part) -> Identity:
     return replace(found, series_description=description)
 
 
+def _is_drawn(entry: Slice) -> bool:
+    return is_segmentation(entry.header)
+
+
+def _outlines(others: list[_Refused]) -> list[Slice]:
+    return [Slice(other.file, other.outlines) for other in others if other.outlines is not None]
+
+
 def _wanted(parts: list[Part], first: Path | None) -> list[Part]:
     """Those that were asked for, or so many as are read unasked: the one glimpsed at first."""
     listening = listener()
@@ -113,13 +129,19 @@ def _wanted(parts: list[Part], first: Path | None) -> list[Part]:
 
 def _parts(slices: list[Slice]) -> list[Part]:
     tiled = [entry for entry in slices if mosaic(entry.header)]
-    whole = {id(entry) for entry in (*tiled, *(s for s in slices if s.frames > 1))}
+    several = [entry for entry in slices if entry.frames > 1 or _is_drawn(entry)]
+    whole = {id(entry) for entry in (*tiled, *several)}
     runs, others = run_groups([entry for entry in slices if id(entry) not in whole])
     parts = slice_parts(others)
     parts += [Part(run, partial(_one_run, run)) for run in runs]
-    parts += [Part([s], partial(read_frames, s)) for s in slices if s.frames > 1]
+    parts += [Part([s], partial(_read_several, s)) for s in several]
     parts += [Part([s], partial(read_mosaic, s), _time(s) * (len(tiled) > 1)) for s in tiled]
     return parts
+
+
+def _read_several(entry: Slice) -> list[Series]:
+    drawn = on_own_grid(entry) if _is_drawn(entry) else None
+    return read_frames(entry) if drawn is None else [drawn]
 
 
 def _time(entry: Slice) -> str:
@@ -149,14 +171,16 @@ def _key(part: Part) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """A file without an image, and the sentence about it; "" for what is no DICOM at all."""
+    """A file without an image, and the sentence about it."""
 
+    file: Path
     sentence: str
+    outlines: Dataset | None = None  # the header of an RT structure set
 
 
-def _headers(files: list[Path]) -> tuple[list[Slice], list[str]]:
-    """The files with an image, and a sentence about each of the others."""
-    slices, notes = list[Slice](), list[str]()
+def _headers(files: list[Path]) -> tuple[list[Slice], list[_Refused]]:
+    """The files with an image, and the others."""
+    slices, others = list[Slice](), list[_Refused]()
     told_at = time.monotonic()
     for done, found in enumerate(in_order(_header, files), 1):
         listener().progress(done, len(files), READING_HEADERS)
@@ -166,8 +190,8 @@ def _headers(files: list[Path]) -> tuple[list[Slice], list[str]]:
         if isinstance(found, Slice):
             slices.append(found)
         else:
-            notes.append(found.sentence)
-    return slices, notes
+            others.append(found)
+    return slices, others
 
 
 def _so_far(slices: list[Slice]) -> tuple[Entry, ...]:
@@ -183,9 +207,9 @@ def _header(file: Path) -> Slice | _Refused:
         state = file.stat()
         return _read_header(file, state.st_size, state.st_mtime_ns)
     except OSError as error:
-        return _Refused(f"{file.name} cannot be read: {error.strerror}.")
+        return _Refused(file, f"{file.name} cannot be read: {error.strerror}.")
     except UserError as error:
-        return _Refused(str(error))
+        return _Refused(file, str(error))
 
 
 @lru_cache(HEADERS_KEPT)
@@ -194,11 +218,11 @@ def _read_header(file: Path, _size: int, _changed: int) -> Slice | _Refused:
     if has_image(header):
         return Slice(file, header, end)
     if text(header, "SOPClassUID") == RT_STRUCTURE_SET:
-        return _Refused(wanted_image(file, header))
+        return _Refused(file, wanted_image(file, header), header)
     if "SOPClassUID" in header or modality(header):
         kind = modality(header) or "no modality is stated"
-        return _Refused(f"{file.name} is a DICOM file without an image ({kind}).")
-    return _Refused(f"{file.name} is not a readable DICOM image: it is damaged or no DICOM.")
+        return _Refused(file, f"{file.name} is a DICOM file without an image ({kind}).")
+    return _Refused(file, f"{file.name} is not a readable DICOM image: it is damaged or no DICOM.")
 
 
 class _quietly(warnings.catch_warnings):  # noqa: N801  (used like a function)

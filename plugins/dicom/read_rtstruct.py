@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom import Dataset
 
-RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 OURS, SLAB_GROUP, SLAB = "LIMN", 0x3007, 0x01
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,13 @@ from inference.label_files import Layer
 from inference.series import Geometry, Series
 from inference.structures import distinct, nearest_planes, usual_step
 from inference.writing import Segment
+from plugins.dicom.drawn import RT_STRUCTURE_SET, SEGMENTATIONS
 from plugins.dicom.header import items, number, numbers, text
 from plugins.dicom.parse import read_header, read_whole
-from plugins.dicom.read_rtstruct import RT_STRUCTURE_SET, structures
+from plugins.dicom.pixels import Shown
+from plugins.dicom.read_rtstruct import structures
 from plugins.dicom.seg_frames import Places, pixels, places, segment_numbers, times
+from plugins.dicom.stacks import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +31,8 @@ if TYPE_CHECKING:
 
     from inference.series import Array, Kind
     from inference.structures import Structure
+    from plugins.dicom.header import Slice
 
-SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 MOST = 255  # that a label map of 8 bit can hold
 HALF = "{} states fractions: voxels of one half and more belong to an object."
 EVEN = 0.05  # of a step that slices may lie off an even grid
@@ -47,6 +51,40 @@ def read_labels(path: Path) -> list[Layer] | list[Structure]:
     raise UserError(
         f"{path.name} is no DICOM segmentation or RT structure set: open it with File, Open image."
     )
+
+
+def on_own_grid(entry: Slice) -> Series | None:
+    """The objects of a SEG as a picture, where their image is missing; None if they lie nowhere.
+
+    Its sha256 is that of the stored frames. Raises UserError.
+    """
+    seg = read_whole(entry.path)
+    if places(entry.path, seg) is None:
+        return None
+    layers = _layers(entry.path, seg)
+    frame, digest = pixels(entry.path, seg), sha256()
+    for index in range(entry.frames):
+        digest.update(np.ascontiguousarray(frame(index)).data)
+    voxels, geometry = _united([layer.series for layer in layers])
+    look = Shown(voxels, rgb=False, unit="")
+    return build(
+        [entry], "volume", voxels, look, geometry, sha256=digest.hexdigest(),
+        warnings=layers[0].notes,
+    )  # fmt: skip
+
+
+def _united(parts: Sequence[Series]) -> tuple[Array, Geometry]:
+    """Label maps on parts of one grid in one; the later over the earlier."""
+    grid = parts[0].geometry
+    corners = [np.linalg.solve(grid.affine, part.geometry.affine[:, 3])[:3] for part in parts]
+    starts = [np.rint(corner).astype(int) for corner in corners]
+    stops = [start + part.voxels.shape for start, part in zip(starts, parts, strict=True)]
+    first = np.min(starts, axis=0)
+    voxels = np.zeros(np.max(stops, axis=0) - first, parts[0].voxels.dtype)
+    for start, stop, part in zip(starts, stops, parts, strict=True):
+        here = voxels[Box(tuple(start - first), tuple(stop - first)).slices]
+        np.copyto(here, part.voxels, where=part.voxels != 0)
+    return voxels, _moved(grid, first)
 
 
 def _layers(path: Path, seg: Dataset) -> list[Layer]:

@@ -1,0 +1,135 @@
+"""Files of objects that are opened like images: they come as objects on the image they lie on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from conftest import wait_until
+
+from inference.arrivals import Arrived, Drawn
+from inference.errors import UserError
+from inference.object_files import Objects, header
+from inference.reading import read, stream_job
+from inference.worker import JobContext
+from inference.writing import Segment
+from plugins.dicom.index import Index
+from plugins.dicom.load import load_series
+from plugins.dicom.scan import scan_job
+from plugins.dicom.write_rtstruct import write_rtstruct
+from plugins.dicom.write_seg import write_binary
+from tests import phantoms
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gui.document import Document
+    from gui.window import LimnWindow
+    from inference.series import Array
+
+SEGMENTS = (Segment(1, "Liver", "#ff0000"), Segment(2, "Spleen", "#00ff00"))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A folder with a CT in one folder, its SEG and structure set in another."""
+    small = phantoms.stored((0, 1, 2), (False,) * 3, tmp_path, phantoms.oblique())
+    noise = np.random.default_rng(5).integers(-1000, 2000, (9, 24, 20)).astype(np.int16)
+    slices = list(phantoms.ct_slices(replace(small, voxels=noise)))
+    for entry in slices:
+        entry.SeriesInstanceUID, entry.FrameOfReferenceUID = "2.25.71", "2.25.72"
+    phantoms.save(tmp_path / "study" / "ct", slices)
+    (series,) = load_series(tmp_path / "study" / "ct")
+    (tmp_path / "study" / "drawn").mkdir()
+    objects = Objects(header(series), labels(), None, SEGMENTS, ())
+    for write in (write_binary, write_rtstruct):
+        write(objects, tmp_path / "study" / "drawn" / "case")
+    return tmp_path / "study"
+
+
+def labels() -> Array:
+    drawn = np.zeros((9, 24, 20), np.uint8)
+    drawn[1:5, 3:12, 4:15] = 1
+    drawn[4:8, 13:20, 2:9] = 2
+    return drawn
+
+
+def open_in(window: LimnWindow, path: Path) -> Document:
+    """What is shown once the objects of a file can be edited."""
+    window.opening.open([path])
+    wait_until(lambda: any(document.objects for document in window.studies.open))
+    (document,) = window.studies.open
+    assert window.studies.selected is document
+    return document
+
+
+def stored(document: Document) -> Array:
+    return document.series.from_canonical(document.labels)
+
+
+@pytest.mark.parametrize("name", ["case_seg.dcm", "case_rtstruct.dcm"])
+def test_the_image_is_found_in_the_folder_beside(
+    window: LimnWindow, study: Path, name: str
+) -> None:
+    document = open_in(window, study / "drawn" / name)
+    assert document.series.modality == "CT"
+    assert [item.name for item in document.objects.values()] == ["Liver", "Spleen"]
+    np.testing.assert_array_equal(stored(document), labels())
+    document.history.undo()
+    assert not document.labels.any()
+
+
+def test_the_image_that_is_open_is_taken(window: LimnWindow, study: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    moved = (study / "drawn" / "case_seg.dcm").rename(tmp_path / "elsewhere" / "a.dcm")
+    window.opening.open([study / "ct"])
+    wait_until(lambda: window.studies.selected is not None and not window.job_bar.rows)
+    np.testing.assert_array_equal(stored(open_in(window, moved)), labels())
+
+
+def test_a_whole_study_comes_with_its_objects_drawn(window: LimnWindow, study: Path) -> None:
+    (study / "drawn" / "case_rtstruct.dcm").unlink()
+    np.testing.assert_array_equal(stored(open_in(window, study)), labels())
+
+
+def test_the_image_is_found_in_the_list_of_studies(study: Path, tmp_path: Path) -> None:
+    index = Index()
+    scan_job(JobContext("cpu"), str(index.path), str(study))
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    moved = (study / "drawn" / "case_seg.dcm").rename(tmp_path / "far" / "away" / "a.dcm")
+    told: list[object] = []
+    stream_job(JobContext("cpu", hand_over=told.append), str(moved))
+    (drawn,) = [arrival for arrival in told if isinstance(arrival, Drawn)]
+    assert (drawn.path, drawn.series) == (moved, ("2.25.71",))
+    assert list(drawn.files) == sorted((study / "ct").iterdir())
+    assert not any(isinstance(arrival, Arrived) for arrival in told)
+
+
+def test_without_its_image_a_segmentation_lies_on_its_own_grid(
+    window: LimnWindow, study: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    moved = (study / "drawn" / "case_seg.dcm").rename(tmp_path / "far" / "away" / "a.dcm")
+    document = open_in(window, moved)
+    assert document.series.modality == "SEG"
+    drawn = stored(document)
+    assert [np.count_nonzero(drawn == n) for n in (1, 2)] == [
+        np.count_nonzero(labels() == n) for n in (1, 2)
+    ]
+    (ct,) = load_series(study / "ct")
+    first = np.argwhere(drawn == 1)[0]
+    there = ct.geometry.to_patient(np.argwhere(labels() == 1)[0])
+    np.testing.assert_allclose(document.series.geometry.to_patient(first), there, atol=1e-3)
+    told = [toast.sentence for toast in window.notices.toasts]
+    assert any("neither open nor beside it" in sentence for sentence in told)
+
+
+def test_without_its_image_a_structure_set_says_which_it_needs(
+    window: LimnWindow, study: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    moved = (study / "drawn" / "case_rtstruct.dcm").rename(tmp_path / "far" / "away" / "a.dcm")
+    with pytest.raises(UserError, match=r"open the series .*2\.25\.71"):
+        read(moved)
