@@ -39,6 +39,8 @@ FILE = (
            "mdi6.folder-open", toolbar="Folder", tip="Open all series of a folder"),
     Action("browse", "Browse…", "File", "browser.open", "Ctrl+B", "mdi6.folder-search-outline",
            toolbar="Browse", tip="Find studies on this computer and on servers"),
+    Action("queue", "Queue…", "File", "queue.open", "Ctrl+Shift+Q", "mdi6.playlist-play",
+           tip="Run a task on many studies, one after the other"),
     Action("open_mask", "Open mask on this image…", "File", "masks.ask", "Ctrl+Shift+L",
            "mdi6.layers-plus", has_document,
            tip="Take up the objects of a file: DICOM SEG, RT structures, NIfTI, NRRD, MHA, PNG"),

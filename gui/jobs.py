@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QCoreApplication, QObject, Qt, Signal
 
@@ -15,6 +16,7 @@ from inference.shared import SharedArray
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from inference.cluster_jobs import RemoteClient
     from inference.device import Device
     from inference.series import Array
 
@@ -26,7 +28,7 @@ class Jobs(QObject):
     """Submits jobs, owns the shared memory that they read, and calls back on the Qt thread.
 
     Every job gives one `job_started` (it was taken on, and may wait) and one `job_finished`,
-    whether it succeeded, failed or was cancelled.
+    whether it succeeded, failed or was cancelled. `elsewhere` may give a task to a cluster instead.
     """
 
     state_changed = Signal(str)  # starting, ready, restarting, stopped
@@ -45,6 +47,8 @@ class Jobs(QObject):
         super().__init__(parent)
         self._on_qt_thread.connect(_call, Qt.ConnectionType.QueuedConnection)
         self._client = WorkerClient(name, preload, self.state_changed.emit)
+        self.elsewhere: Callable[[str, Priority], RemoteClient | None] = lambda task, priority: None
+        self.away: WeakKeyDictionary[Job, RemoteClient] = WeakKeyDictionary()
         if application := QCoreApplication.instance():
             application.aboutToQuit.connect(self.close)
 
@@ -95,7 +99,8 @@ class Jobs(QObject):
             if partial is not None:
                 self._on_qt_thread.emit(lambda: job.withdrawn or partial(value))
 
-        job = self._client.submit(
+        away = self.elsewhere(task, priority)
+        job = (away or self._client).submit(
             task,
             {key: block.ref for key, block in blocks.items()},
             report,
@@ -108,6 +113,8 @@ class Jobs(QObject):
             title=title,
             **params,
         )
+        if away is not None:
+            self.away[job] = away
         self.job_started.emit(job)
         self._release(job, blocks.values())
         job.add_done_callback(
@@ -133,12 +140,13 @@ class Jobs(QObject):
             for block in pending:
                 block.wait()
             _close(pending)
-            self._client.release(job)
+            client.release(job)
 
+        client = self.away.get(job, self._client)
         if pending:
             Thread(target=follow, name="fill", daemon=True).start()
         else:
-            self._client.release(job)
+            client.release(job)
 
     def _report(
         self, job: Job, progress: Callable[[int, int, str], None] | None, values: tuple[Any, ...]

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference import logs
 from inference.resources import config_folder
-from inference.servers import Server  # noqa: TC001 (pydantic looks it up)
+from inference.servers import Cluster, Server
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,23 @@ class Settings(BaseSettings):
     lock_finished: bool = True  # an object, once the next one is begun by clicks
     preview_clicks: bool = True  # what a click would bring, where that is quick
     export_folder: Path | None = None  # where the user exported last
+    scheduler: str = ""  # of a cluster that runs what is slow here: tcp://… or tls://…
+    scheduler_ca: str = ""  # certificates for tls://, PEM files
+    scheduler_certificate: str = ""
+    scheduler_key: str = ""
+    scheduler_resource: str = ""  # only workers that state it, such as GPU
     servers: tuple[Server, ...] = ()  # archives to browse; their passwords are in the keyring
     server: str = ""  # the name of the one that was asked last
     export_formats: tuple[str, ...] = ("nifti", "png", "csv")  # ids in inference.object_files
+
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The cluster, if one is named."""
+        if not self.scheduler:
+            return None
+        files = self.scheduler_ca, self.scheduler_certificate, self.scheduler_key
+        return Cluster(self.scheduler, *files, self.scheduler_resource)
 
 
 class SettingsFile:

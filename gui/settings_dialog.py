@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from gui.actions import Action, conflicts, sequences
+from gui.cluster_page import ClusterPage
 from gui.parts import button, column, label, panel
 from gui.theme import GRID
 
@@ -57,6 +58,8 @@ class SettingsDialog(QDialog):
         tabs.addTab(self._general([device.name for device in devices]), "General")
         self.keys = KeysPage(settings, table)
         tabs.addTab(self.keys, "Keys")
+        self.cluster = ClusterPage(settings)
+        tabs.addTab(self.cluster, "Cluster")
         page.addWidget(tabs)
         page.addWidget(button("Close", self.close), 0, Qt.AlignmentFlag.AlignRight)
 

@@ -31,6 +31,8 @@ from gui.notices import Notices
 from gui.opening import Opening
 from gui.preview import Preview
 from gui.projects import Projects
+from gui.queue_dock import Queue, QueueContext
+from gui.remote import Remote
 from gui.run_export import RunExport
 from gui.session import Session
 from gui.settings import Settings, SettingsFile
@@ -140,7 +142,8 @@ class LimnWindow(QMainWindow):
         self.tabs = layout.tabs({"Tasks": self.task_panel, "Correct": self.correct_panel})
         docks = layout.add_docks(self, self.study_panel, self.tabs)
         self.browser = Browser(self, self._browser_context())
-        docks.append(self.browser)
+        self.queue = Queue(self, self._queue_context())
+        docks += [self.browser, self.queue]
         self.commands = Commands(self, ACTIONS)
         actions = self.commands.actions
         for dock in docks:
@@ -155,6 +158,12 @@ class LimnWindow(QMainWindow):
         return BrowserContext(
             self.reader, self.opening, self.studies, self.settings, self.notices,
             SavedFiles(self.export.saved, self.run_export.saved), self.job_bar.follow,
+        )  # fmt: skip
+
+    def _queue_context(self) -> QueueContext:
+        return QueueContext(
+            self.opening, self.masks, self.studies, self.settings, self.notices,
+            self.audit.notebook,
         )  # fmt: skip
 
     def _connect(self) -> None:
@@ -215,6 +224,7 @@ class LimnWindow(QMainWindow):
         jobs = Jobs(self)
         self.job_bar.follow(jobs)
         self.audit.follow(jobs)
+        self.remote = Remote(jobs, self.settings)
         jobs.state_changed.connect(self._show_worker)
         self._show_worker(jobs.state)
         self.session = Session(
@@ -290,6 +300,7 @@ class LimnWindow(QMainWindow):
         if old is None or now.hide_patient_names != old.hide_patient_names:
             self.study_panel.hide_names(now.hide_patient_names)
             self.views.hide_names(now.hide_patient_names)
+            self.queue.hide_names(now.hide_patient_names)
             if now.hide_patient_names:
                 self.notices.forget()
                 forget_file_dialogs()
@@ -304,7 +315,7 @@ class LimnWindow(QMainWindow):
         if isinstance(app, QApplication):
             look = theme.apply(app, name)
             for part in (self.commands, self.start_page, self.study_panel, self.task_panel,
-                         self.correct_panel, self.cine_bar, self.views, self.browser,
+                         self.correct_panel, self.cine_bar, self.views, self.browser, self.queue,
                          self.preview):  # fmt: skip
                 part.apply_theme(look)
 
@@ -355,7 +366,9 @@ class LimnWindow(QMainWindow):
         if self.settings.now.hide_patient_names:
             forget_file_dialogs()
         self.projects.close()
+        self.queue.close_run()
         self.reader.close()
         if self.is_ready:
+            self.remote.close()
             self.session.jobs.close()
         return super().closeEvent(event)
