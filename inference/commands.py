@@ -145,7 +145,7 @@ program.command()(support_commands.support)
 
 def _run_all(request: Request, inputs: list[Path]) -> bool:
     """Whether every input gave its outputs."""
-    with on_terminal(_complain) as watch:
+    with on_terminal(lambda line: None) as watch:
         return run_all(request, inputs, _complain, watch=watch)
 
 
