@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from gui.theme import GRID
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -65,6 +67,18 @@ class Scrolled(QScrollArea):
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
+
+
+def letter_width(widget: QWidget) -> int:
+    """Of a usual letter, px: for what is to hold so many of them whatever the size of the text."""
+    widget.ensurePolished()
+    return int(widget.fontMetrics().averageCharWidth())
+
+
+def row_height(view: QWidget) -> int:
+    """Of one line in a table, px: as the size of its text needs it."""
+    view.ensurePolished()
+    return max(3 * GRID, view.fontMetrics().height() + GRID // 2)
 
 
 def panel() -> QWidget:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from gui.parts import button, label
+from gui.parts import Scrolled, button, column, label, letter_width, panel
 from gui.theme import GRID, Theme, icon
 from gui.welcome import Welcome
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QAction, QShowEvent
 
+LETTERS = 72  # as wide as a line may be
 BIG = {  # the actions on buttons, and their icons
     "open": "mdi6.image-plus",
     "open_folder": "mdi6.folder-open",
@@ -34,19 +35,20 @@ class StartPage(QWidget):
         outside = QHBoxLayout(self)
         self._drop = QFrame()
         self._drop.setObjectName("drop")
-        middle = QWidget()
-        middle.setMaximumWidth(560)
-        inside = QVBoxLayout(middle)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(2 * GRID)
+        outside.setContentsMargins(0, 0, 0, 0)
+        middle = panel()
+        self._scrolled = Scrolled(middle)  # large text needs more than a small window has
+        inside = column(middle, (GRID, GRID, GRID, GRID), 2 * GRID)
+        inside.addStretch()
         self._offers = QVBoxLayout()
         self._offers.setSpacing(GRID)
         self.welcome = Welcome()
         inside.addLayout(self._offers)
         inside.addWidget(self.welcome)
         inside.addWidget(self._drop)
+        inside.addStretch()
         outside.addStretch(1)
-        outside.addWidget(middle, 100, Qt.AlignmentFlag.AlignVCenter)
+        outside.addWidget(self._scrolled, 100)
         outside.addStretch(1)
         self._column = QVBoxLayout(self._drop)
         self._column.setContentsMargins(5 * GRID, 5 * GRID, 5 * GRID, 5 * GRID)
@@ -106,6 +108,7 @@ class StartPage(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Follow the window's look."""
         self.welcome.apply_theme(theme)
+        self._scrolled.setMaximumWidth(LETTERS * letter_width(self))
         for made, name in self._made:
             made.setIcon(icon(BIG[name], theme, theme.on_accent if name == "open" else ""))
 

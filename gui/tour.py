@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QWidget
 
-from gui.parts import button, column, label
+from gui.parts import button, column, label, letter_width
 from gui.theme import GRID, THEMES
 from gui.tour_steps import STEPS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gui.window import LimnWindow
 
-WIDTH = 340  # px of the bubble
+LETTERS = 44  # in a line of the bubble
 
 
 class Tour(QFrame):
@@ -33,7 +33,7 @@ class Tour(QFrame):
         self.setAccessibleName("Tour")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setFixedWidth(WIDTH)
+        self.setFixedWidth(LETTERS * letter_width(self))
         self._frame = Frame(window, THEMES[window.settings.now.theme].accent)
         self.title, self.text = label("", "big", wrap=True), label("", wrap=True)
         self.count = label("", "quiet")
@@ -98,7 +98,7 @@ class Tour(QFrame):
         target = STEPS[self._at].target(self._window)
         around = QRect(target.mapTo(self._window, QPoint(0, 0)), target.size())
         self._frame.surround(around)
-        self.resize(WIDTH, self.heightForWidth(WIDTH))
+        self.resize(self.width(), self.heightForWidth(self.width()))
         self.move(beside(around, self.size(), self._window.rect()))
         self.show()
         self.raise_()

@@ -72,6 +72,8 @@ def _owners() -> dict[Path, Part]:
     """The part by every file of every installed package."""
     owners: dict[Path, Part] = {}
     for found in distributions():
+        if found.name == "limn":
+            continue
         part = _with_text(of_distribution(found))
         for file in found.files or ():
             owners[Path(str(found.locate_file(file))).resolve()] = part
