@@ -28,13 +28,9 @@ from gui.background import Background
 from gui.opening import FILTERS
 from gui.parts import button, column, label, panel
 from gui.queue_model import QueueModel
-from gui.queue_run import QueueRun
 from gui.queue_settings import SettingsButton
 from gui.sections import row
 from gui.theme import GRID, THEMES, Theme, icon
-from inference import cases
-from inference.batch import summary
-from inference.headless import Request
 
 if TYPE_CHECKING:
 
@@ -42,6 +38,7 @@ if TYPE_CHECKING:
     from gui.mask_opening import MaskOpening
     from gui.notices import Notices
     from gui.opening import Opening
+    from gui.queue_run import QueueRun
     from gui.settings import SettingsFile
     from gui.studies import Studies
     from inference.audit import Notebook
@@ -100,12 +97,16 @@ class Queue(QDockWidget):
 
     def add_folder(self, folder: Path) -> None:
         """Add every case below a folder, which may take a while to find."""
+        from inference import cases  # here as below: the window comes up sooner without it
+
         self._background.run(
             partial(cases.find, folder, self.out), self._add, self._context.notices.failed
         )
 
     def add_files(self, paths: list[Path]) -> None:
         """Add a case for each path."""
+        from inference import cases
+
         self._add(cases.named(paths))
 
     def add_open(self) -> None:
@@ -282,6 +283,8 @@ class Queue(QDockWidget):
         self._show_out()
 
     def _add(self, found: list[Case]) -> None:
+        from inference import cases
+
         names = {entry.case.name.casefold() for entry in self.model.entries}
         fresh = [case for case in found if case.name.casefold() not in names]
         others = [case for case in found if case.name.casefold() in names]
@@ -293,6 +296,9 @@ class Queue(QDockWidget):
     # --- running -----------------------------------------------------------------------------
 
     def _begin(self, task: Task, out: Path) -> None:
+        from gui.queue_run import QueueRun
+        from inference.headless import Request
+
         settings = task.defaults() | self.options.values
         device = self._context.settings.now.device
         cluster: Cluster | None = self.where.currentData()
@@ -339,6 +345,8 @@ class Queue(QDockWidget):
         self.said.setText(f"{paused}{pace.sentence}")
 
     def _ended(self, ledger: Ledger | None, error: BaseException | None) -> None:
+        from inference.batch import summary
+
         run, self.run = self.run, None
         if run is None:
             return

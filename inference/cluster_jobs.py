@@ -99,7 +99,7 @@ class RemoteClient:
         try:
             _tell(job, 0, 0, "Sending the image to the cluster")
             arrays = {key: _copied(ref) for key, ref in job.request.arrays.items()}
-            sent = client.scatter(arrays, hash=False, direct=False)
+            sent = client.scatter(arrays, hash=False, direct=False) if arrays else {}
             run = job.request
             work = Work(run.task, run.params, run.device)
             asked = client.submit(
