@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 )
 
 from gui.background import Background
-from gui.parts import button, column, label
+from gui.parts import button, column, label, row_height
 from gui.theme import GRID
 from inference.audit import Record, Trail, Verdict
 
@@ -87,7 +87,7 @@ class AuditDialog(QDialog):
         view.setSortingEnabled(True)
         view.horizontalHeader().setDefaultAlignment(LEFT)
         view.verticalHeader().hide()
-        view.verticalHeader().setDefaultSectionSize(3 * GRID)
+        view.verticalHeader().setDefaultSectionSize(row_height(view))
         return view
 
     def _buttons(self) -> QHBoxLayout:

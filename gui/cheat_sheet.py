@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.action_table import MOUSE_HELP
 from gui.actions import Action, sequences
@@ -39,7 +47,15 @@ class CheatSheet(QDialog):
         for column in columns:
             column.addStretch()
             row.addLayout(column)
-        outside.addLayout(row)
+        inside = QWidget()
+        inside.setLayout(row)
+        area = QScrollArea()
+        area.setAccessibleName("Keys and mouse")
+        area.setWidgetResizable(True)
+        area.setWidget(inside)
+        outside.addWidget(area)
+        wanted = inside.sizeHint() + QSize(8 * GRID, 8 * GRID)
+        self.resize(wanted.boundedTo(self.screen().availableSize() * 0.9))
 
 
 def groups(table: Sequence[Action], chosen: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:

@@ -59,7 +59,7 @@ class CineBar(QFrame):
         row.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
         row.setSpacing(GRID)
         self.button = button("Play", self._cine.toggle, tip="Play or pause  (Space)")
-        self.button.setFixedWidth(88)
+        self.button.setStyleSheet("min-width: 3.5em")  # "Pause" is wider than "Play"
         self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.slider = FrameSlider()
         self.slider.valueChanged.connect(self._go)

@@ -122,9 +122,20 @@ class Glass(QWidget):
             (scene.bottom_left, Corner.AlignBottom | Corner.AlignLeft),
             (scene.bottom_right, Corner.AlignBottom | Corner.AlignRight),
         ):
+            if scene.top_left is lines:
+                lines = self._beside_the_middle(painter, lines)
             above_scale = scene.bottom_right is lines
             room = area.adjusted(0, 0, 0, -SCALE_HEIGHT) if above_scale else area
             paint_text(painter, room, where, "\n".join(lines))
+
+    def _beside_the_middle(self, painter: QPainter, lines: Sequence[str]) -> list[str]:
+        """Names shortened so far that they do not run into what stands beside them."""
+        metrics = painter.fontMetrics()
+        right = max(map(metrics.horizontalAdvance, self.scene.top_right), default=0)
+        if self.scene.letters is not None:
+            right = max(right, self.width() // 2)
+        room = self.width() - right - 3 * MARGIN
+        return [metrics.elidedText(line, Qt.TextElideMode.ElideRight, room) for line in lines]
 
     def _paint_letters(self, painter: QPainter) -> None:
         if self.scene.letters is None:

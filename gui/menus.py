@@ -38,7 +38,7 @@ class Commands:
             if parent:
                 self._menus[path] = self.menu(parent).addMenu(title)
             else:
-                self._menus[path] = self._window.menuBar().addMenu(f"&{title}")
+                self._menus[path] = self._window.menuBar().addMenu(self._lettered(title))
         return self._menus[path]
 
     def refresh(self) -> None:
@@ -78,6 +78,13 @@ class Commands:
         arguments = () if entry.argument is None else (entry.argument,)
         slot(*arguments)
         self.refresh()
+
+    def _lettered(self, title: str) -> str:
+        """With a mark before the first letter that no other menu has: Alt opens it."""
+        taken = {menu.title().partition("&")[2][:1].lower() for menu in self._menus.values()}
+        free = (n for n, letter in enumerate(title) if letter.lower() not in taken)
+        place = next(free, 0)
+        return f"{title[:place]}&{title[place:]}"
 
     def _fill_menus(self) -> None:
         for title in MENU_ORDER:

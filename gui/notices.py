@@ -211,6 +211,7 @@ class DetailsDialog(QDialog):
         column.addWidget(label(sentence, wrap=True))
         text = QPlainTextEdit(details)
         text.setReadOnly(True)
+        text.setAccessibleName("Details")
         column.addWidget(text)
         buttons = QHBoxLayout()
         buttons.addStretch()

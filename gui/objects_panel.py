@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from gui.measuring import Measuring
 from gui.name_editor import NameEditor
 from gui.object_details import ObjectDetails, lines_of, readable
+from gui.parts import row_height
 from gui.studies import follow
 from gui.theme import GRID, THEMES, Theme, icon
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 NAME, SIZE, EYE, LOCK = range(4)
 OBJECT_ID = Qt.ItemDataRole.UserRole
-ROW = 30  # px
+CELL = 3  # px above and below what stands in a row
 ROWS_SHOWN = 5
 SETTLED_MS = 80  # sizes follow a stroke this much later
 RENAME = "Double click to rename"
@@ -145,7 +146,8 @@ class ObjectsPanel(QWidget):
             for item in objects:
                 self.tree.addTopLevelItem(self._row(item))
         rows = min(max(len(objects), 2), ROWS_SHOWN)
-        self.tree.setFixedHeight(rows * ROW + 2 * self.tree.frameWidth() + 2)
+        row = row_height(self.tree) + 2 * CELL
+        self.tree.setFixedHeight(rows * row + 2 * self.tree.frameWidth() + 2)
         self._show_sizes()
         self._mark_active()
         self._show_facts()

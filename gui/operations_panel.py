@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gui.correct import Correction
     from gui.document import Document
 
-AMOUNT_WIDTH = 96  # px
+AMOUNT_WIDTH = "min-width: 4.5em; max-width: 4.5em"
 
 
 class OperationsPanel(QWidget):
@@ -68,7 +68,7 @@ class OperationsPanel(QWidget):
         if operation.measure:
             amount = self.amounts[operation.id] = QDoubleSpinBox(self)
             amount.setRange(0, 1e6)
-            amount.setFixedWidth(AMOUNT_WIDTH)
+            amount.setStyleSheet(AMOUNT_WIDTH)
             amount.setAccessibleName(f"{operation.title}: amount")
             amount.setToolTip(operation.tip)
             grid.addWidget(amount, row, 1)

@@ -27,12 +27,13 @@ SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1.5, 0), (-1.5, 0), (0, 1.5), (0,
 def paint_text(
     painter: QPainter, area: QRectF, where: Align, text: str, color: QColor = TEXT
 ) -> None:
-    """Text with a shadow, legible on any picture."""
+    """Text with a shadow, legible on any picture; what is larger than the area goes beyond it."""
+    flags = int(where.value) | int(Qt.TextFlag.TextDontClip.value)
     painter.setPen(SHADOW)
     for dx, dy in SHIFTS:
-        painter.drawText(area.translated(dx, dy), where, text)
+        painter.drawText(area.translated(dx, dy), flags, text)
     painter.setPen(color)
-    painter.drawText(area, where, text)
+    painter.drawText(area, flags, text)
 
 
 def paint_banner(painter: QPainter, text: str, area: QRectF) -> None:

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LIMN_", frozen=True, extra="ignore")
 
     theme: Literal["dark", "light", "contrast"] = "dark"
+    text_size: Literal[100, 125, 150, 200] = 100  # percent
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shortcuts: dict[str, str] = Field(default_factory=dict)  # action id: keys, where changed
     remember_recent: bool = True
@@ -45,7 +46,6 @@ class Settings(BaseSettings):
     servers: tuple[Server, ...] = ()  # archives to browse; their passwords are in the keyring
     server: str = ""  # the name of the one that was asked last
     export_formats: tuple[str, ...] = ("nifti", "png", "csv")  # ids in inference.object_files
-
 
     @property
     def cluster(self) -> Cluster | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
@@ -26,12 +26,13 @@ from gui.parts import button, column, label, panel
 from gui.theme import GRID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gui.settings import SettingsFile
     from inference.device import Device
 
 LOOKS = {"dark": "Dark", "light": "Light", "contrast": "High contrast"}
+TEXT_SIZES = {100: "Normal", 125: "125 %", 150: "150 %", 200: "200 %"}
 DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA graphics card (CUDA)",
            "mps": "Apple graphics (MPS)"}  # fmt: skip
 
@@ -72,13 +73,14 @@ class SettingsDialog(QDialog):
                    if key in {"auto", "cpu", self._settings.now.device, *devices}}  # fmt: skip
         self.look = self._choice("theme", LOOKS)
         form.addRow("Look", self.look)
+        form.addRow("Size of text", self._choice("text_size", TEXT_SIZES))
         form.addRow("Models run on", self._choice("device", present))
         hide = self._switch("hide_patient_names", "Hide the names of patients and of files")
         form.addRow("Privacy", hide)
         form.addRow("", self._switch("remember_recent", "Remember what was opened last"))
         return page
 
-    def _choice(self, name: str, titles: dict[str, str]) -> QComboBox:
+    def _choice(self, name: str, titles: Mapping[Any, str]) -> QComboBox:
         combo = QComboBox()
         for key, title in titles.items():
             combo.addItem(title, key)
@@ -109,6 +111,7 @@ class KeysPage(QWidget):
         self.edits: dict[str, list[QKeySequenceEdit]] = {}  # by action, in the order of its keys
         page = column(self, (GRID, GRID, GRID, GRID), GRID)
         self.rows = QTableWidget(len(self._entries), 2)
+        self.rows.setAccessibleName("Keys of the commands")
         self.rows.setHorizontalHeaderLabels(["Command", "Key"])
         self.rows.verticalHeader().hide()
         self.rows.setShowGrid(False)

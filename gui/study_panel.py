@@ -201,8 +201,11 @@ class SeriesDelegate(QStyledItemDelegate):
     theme: Theme = THEMES["dark"]
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """Room for a thumbnail, or for two lines of a group."""
-        return QSize(100, THUMB + GRID if _is_series(index) else 5 * GRID)
+        """Room for a thumbnail and two lines, or for two lines of a group."""
+        lines = 2 * option.fontMetrics.height()
+        if _is_series(index):
+            return QSize(100, max(THUMB + GRID, lines + 2 * GRID))
+        return QSize(100, max(5 * GRID, lines + GRID))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint one row."""

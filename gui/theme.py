@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from string import Template
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QApplication
 
 GRID = 8  # px: margins and gaps are multiples of this or its half
+TEXT_SIZES = {"normal": 9, "small": 8, "big": 11, "title": 17}  # pt, at 100 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ THEMES = {
 }
 
 _TEMPLATE = Template("""
-* { font-size: 9pt; color: $text; }
+* { font-size: $normal; color: $text; }
 QMainWindow, QDialog { background: $window; }
 QMainWindow::separator { background: $line; width: 2px; height: 2px; }
 QMainWindow::separator:hover { background: $accent; }
@@ -109,6 +111,8 @@ QMenu::item:disabled, QMenuBar::item:disabled { color: $disabled; }
 QMenu::separator { height: 1px; background: $line; margin: 4px 8px; }
 QMenu::icon { padding-left: 8px; }
 QToolBar { background: $window; border: 0; padding: 4px 8px; spacing: 4px; }
+QToolBar QToolButton#qt_toolbar_ext_button { qproperty-icon: url($icons/right.svg);
+  min-width: 14px; padding: 4px; }
 QToolBar::separator { background: $line; width: 1px; margin: 4px 4px; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 4px;
   padding: 4px 8px; }
@@ -210,18 +214,24 @@ QFrame#toast[level="error"] { border-left-color: $error; }
 QFrame#rule { background: $line; max-height: 1px; }
 QLabel { background: transparent; }
 QLabel#quiet { color: $quiet; } QLabel#heading { font-weight: 600; }
-QLabel#section { color: $quiet; font-size: 8pt; font-weight: 600; letter-spacing: 1px; }
-QLabel#title { font-size: 17pt; font-weight: 300; } QLabel#warning { color: $warning; }
-QLabel#error { color: $error; } QLabel#big { font-size: 11pt; font-weight: 600; }
+QLabel#section { color: $quiet; font-size: $small; font-weight: 600; letter-spacing: 1px; }
+QLabel#title { font-size: $title; font-weight: 300; } QLabel#warning { color: $warning; }
+QLabel#error { color: $error; } QLabel#big { font-size: $big; font-weight: 600; }
 QFrame#drop { border: 2px dashed $line; border-radius: 12px; background: transparent; }
 QFrame#drop[over="true"] { border-color: $accent; background: $selected; }
 """)
 
 
-def stylesheet(theme: Theme) -> str:
-    """The Qt style sheet of a theme."""
+def stylesheet(theme: Theme, text_size: int = 100) -> str:
+    """The Qt style sheet of a theme; `text_size` in percent."""
     icons = resource_path("icons").as_posix()
-    return _TEMPLATE.substitute(asdict(theme), icons=icons)
+    sizes = {name: f"{points * text_size / 100:g}pt" for name, points in TEXT_SIZES.items()}
+    sheet = _TEMPLATE.substitute(asdict(theme), icons=icons, **sizes)
+    return re.sub(  # what holds a line of text grows with it
+        r"min-height: (\d+)px",
+        lambda found: f"min-height: {int(found[1]) * text_size // 100}px",
+        sheet,
+    )
 
 
 def palette(theme: Theme) -> QPalette:
@@ -244,11 +254,11 @@ def palette(theme: Theme) -> QPalette:
     return colors
 
 
-def apply(app: QApplication, name: str) -> Theme:
-    """Dress the whole application; returns the colours."""
+def apply(app: QApplication, name: str, text_size: int = 100) -> Theme:
+    """Dress the whole application, with text of so many percent; returns the colours."""
     theme = THEMES[name]
     app.setPalette(palette(theme))
-    app.setStyleSheet(stylesheet(theme))
+    app.setStyleSheet(stylesheet(theme, text_size))
     return theme
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gui.settings import Settings, SettingsFile
 
 ICON = QSize(20, 20)
-LEVEL_WIDTH = 104  # px
+LEVEL_WIDTH = "min-width: 5em; max-width: 5em"
 STEPS = 200  # of the size slider, which is logarithmic
 
 
@@ -143,7 +143,7 @@ class ToolsPanel(QWidget):
         self.lowest, self.highest = QDoubleSpinBox(), QDoubleSpinBox()
         for column, (text, spin) in enumerate((("From", self.lowest), ("to", self.highest))):
             spin.setRange(-1e6, 1e6)
-            spin.setFixedWidth(LEVEL_WIDTH)
+            spin.setStyleSheet(LEVEL_WIDTH)
             spin.setAccessibleName(f"Levels {text.lower()}")
             grid.addWidget(QLabel(text), 1, 2 * column)
             grid.addWidget(spin, 1, 2 * column + 1)

@@ -292,8 +292,8 @@ class LimnWindow(QMainWindow):
 
     def _apply(self, now: Settings, old: Settings | None = None) -> None:
         """Follow the settings; what did not change is left alone, as a new look takes a second."""
-        if old is None or now.theme != old.theme:
-            self._dress(now.theme)
+        if old is None or (now.theme, now.text_size) != (old.theme, old.text_size):
+            self._dress(now)
         self.start_page.welcome.setHidden(now.welcomed)
         if old is None or now.shortcuts != old.shortcuts:
             self.commands.rebind(now.shortcuts)
@@ -310,10 +310,10 @@ class LimnWindow(QMainWindow):
         elif now.recent != old.recent:
             self._list_recent()
 
-    def _dress(self, name: str) -> None:
+    def _dress(self, now: Settings) -> None:
         app = QApplication.instance()
         if isinstance(app, QApplication):
-            look = theme.apply(app, name)
+            look = theme.apply(app, now.theme, now.text_size)
             for part in (self.commands, self.start_page, self.study_panel, self.task_panel,
                          self.correct_panel, self.cine_bar, self.views, self.browser, self.queue,
                          self.preview):  # fmt: skip

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
+from gui.parts import row_height
 from gui.sections import offer_copy
 from plugins.dsa_interpolation.widget_parts import legible
 
@@ -45,7 +46,7 @@ class FigureTable(QTableWidget):
         self.horizontalHeader().setMinimumSectionSize(COLUMN)
         self.horizontalHeader().sectionDoubleClicked.connect(self._ask_name)
         self.horizontalHeader().setToolTip("Double click to rename")
-        self.verticalHeader().setDefaultSectionSize(24)
+        self.verticalHeader().setDefaultSectionSize(row_height(self))
         offer_copy(self, self.as_text)
 
     @property

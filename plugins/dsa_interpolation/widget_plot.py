@@ -45,6 +45,7 @@ class CurvePlot(pg.PlotWidget):
         )
         self.addItem(self.cursor_line, ignoreBounds=True)
         self.lines: list[Any] = []
+        self.ensurePolished()  # for the size of its text
         self._dress()
 
     def show_curves(self, times: Sequence[float], known: Known) -> None:
@@ -64,7 +65,8 @@ class CurvePlot(pg.PlotWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the window's look."""
         super().changeEvent(event)
-        if event.type() == event.Type.PaletteChange and hasattr(self, "cursor_line"):
+        looks = event.Type.PaletteChange, event.Type.FontChange
+        if event.type() in looks and hasattr(self, "cursor_line"):
             self._dress()
 
     def _pen(self, region: Region) -> Any:
@@ -76,5 +78,7 @@ class CurvePlot(pg.PlotWidget):
         for side in ("left", "bottom"):
             self.getAxis(side).setPen(text)
             self.getAxis(side).setTextPen(text)
+            self.getAxis(side).setTickFont(self.font())
+            self.getAxis(side).label.setFont(self.font())
         self.cursor_line.setPen(pg.mkPen(accent, width=2))
         self.cursor_line.setHoverPen(pg.mkPen(accent, width=4))
