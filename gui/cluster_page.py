@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ABOUT = (
     "A scheduler of dask.distributed runs the models on its workers: whole images while this "
     "computer has no graphics card of its own, and the queue. Pixels and spacing travel there, no "
-    "names and no identifiers; of the queue, the paths of files. Clicks stay on this computer."
+    "patient's name and no identifier; of the queue, the paths of files. Clicks stay here."
 )
 FIELDS = {
     "scheduler": ("Scheduler", "tcp://host:8786 or tls://host:8786; empty: none"),
