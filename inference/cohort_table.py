@@ -85,7 +85,8 @@ def row_of(case: str, result: str, record: Mapping[str, Any]) -> Row:
 
 def write_tables(rows: Sequence[Row], out: Path) -> None:
     """`summary.csv` and `summary.parquet`; raises UserError."""
-    table = [row.cells for row in rows] or [dict.fromkeys(FIRST)]
+    ordered = sorted(rows, key=lambda row: (row.case, row.result))
+    table = [row.cells for row in ordered] or [dict.fromkeys(FIRST)]
     write_csv(out / CSV, table if rows else [])
     _write_parquet(out / PARQUET, table)
 
