@@ -183,7 +183,7 @@ class LearningDialog(QDialog):
         self.show_state()
         self._mark(card["version"])
         if not self.isVisible():
-            self._session.notices.tell(f"{sentence} Choose under “Improve the model”.")
+            self._session.notices.tell(f"{sentence} Choose under Learning, Improve.")
 
     def _use(self) -> None:
         if self.bundled is not None:
@@ -261,6 +261,7 @@ def _table() -> QTableWidget:
     made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     header = made.horizontalHeader()
     header.setHighlightSections(False)
+    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     made.setMinimumHeight(160)

@@ -53,7 +53,10 @@ class LearningSection(Section[Teacher]):
         self._entries: list[Entry] = []
         self.dialog: LearningDialog | None = None
         self.keep_button = button("Keep this case", self.keep, tip=tip)
-        self.improve_button = button("Improve the model…", self.improve)
+        self.improve_button = button(
+            "Improve…", self.improve, name="Improve the model",
+            tip="Let the model learn from the kept cases, compare its versions, choose one",
+        )  # fmt: skip
         self.count = quiet()
         self.column.addWidget(row(self.keep_button, self.improve_button))
         self.column.addWidget(self.count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
@@ -37,6 +38,8 @@ class Commanded(Protocol):
 @runtime_checkable
 class Wide(Protocol):
     """A task's widget that wants more room than others, where there is some."""
+
+    room_changed: Signal
 
     @property
     def preferred_width(self) -> int:
@@ -90,7 +93,10 @@ class TaskPanel(QStackedWidget):
             page = self._page(name, self._session)
             self._turn_to(page, page.back)
             if isinstance(page.widget, Wide):
-                self.room_wanted.emit(page.widget.preferred_width)
+                self._ask_for_room(page.widget)
+
+    def _ask_for_room(self, widget: Wide) -> None:
+        self.room_wanted.emit(widget.preferred_width)
 
     @property
     def task(self) -> str:
@@ -137,6 +143,8 @@ class TaskPanel(QStackedWidget):
     def _page(self, name: str, session: Session) -> TaskPage:
         if name not in self.pages:
             page = self.pages[name] = TaskPage(self._tasks[name], session)
+            if isinstance(page.widget, Wide):
+                page.widget.room_changed.connect(partial(self._ask_for_room, page.widget))
             page.left.connect(self.leave_task)
             page.apply_theme(self._theme)
             self.addWidget(page)

@@ -5,28 +5,32 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch  # noqa: TID253  (no window loads it here)
+from chests import SHAPE, SPACING, ball, chest
 from conftest import ROOT, wait_until
 from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from gui.voxel_edit import VoxelEdit
-from inference import own_models, weights
+from inference import own_models, registry, weights
 from inference.adamw import AdamW
 from inference.box import Box
-from inference.corrections import Corrections
+from inference.corrections import Corrections, Lesson
 from inference.errors import UserError
 from inference.learning import missing
 from inference.metrics import confusion
 from inference.own_models import Card
 from inference.resources import data_folder
 from inference.series import Identity, Series
+from inference.training import train
+from plugins.lymph_nodes.model import CONFIGS, NodeNet
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -151,6 +155,63 @@ print(done)
 """
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert answer.stdout.strip() == "True", answer.stderr
+
+
+# --- each task's samples and score ---------------------------------------------------------------
+
+
+def learned(task: str, lesson: Lesson, name: str, steps: int) -> tuple[float, float]:
+    """Score on a case before and after a few steps on it; no more than that they fit."""
+    learning = registry.learnings()[task]
+    info = weights.find(task, name)
+    network = registry.load(f"plugins.{task}.model:build")(info.details["network"])
+    network.load_state_dict(weights.read(info))
+    course = learning.course(network, [lesson], "cpu")
+    before = learning.score(network.eval(), lesson, "cpu")
+    plan = replace(course.plan, steps=steps, warm_up=1, ema=0.5)
+    train(network, course.batch_at, course.loss_of, plan, data_folder() / "x", optimiser=AdamW)
+    return before, learning.score(network.eval(), lesson, "cpu")
+
+
+def test_decided_nodes_become_samples_and_the_undecided_stay_unknown() -> None:
+    from plugins.lymph_nodes import learning
+
+    volume, decided = chest(), np.zeros(SHAPE, np.uint8)
+    for number, centre in enumerate(((46, 30, 66), (58, 33, 72)), start=1):
+        node = ball(SHAPE, centre, 8.0)
+        volume[node] = 60
+        decided[node] = number
+    arrays, figures = learning.arrays(volume, decided, [1], None, SPACING)
+    assert 0.01 < arrays["sure"].mean() < 0.3
+    assert (arrays["decided"] == 2).any()
+    lesson = Lesson("a", arrays, figures)
+    course = registry.learnings()["lymph_nodes"].course(NodeNet(CONFIGS["slab"]), [lesson], "cpu")
+    batches = [course.batch_at(step) for step in range(4)]
+    assert any(batch["nodes"].any() for batch in batches)
+    assert not any(batch["known"].all() for batch in batches)
+    scores = learned("lymph_nodes", lesson, "slab", 2)
+    assert all(0 <= one <= 1 for one in scores)
+
+
+def test_outlined_objects_become_slices_to_click_on() -> None:
+    from plugins.click_segmentation import learning
+
+    volume, labels = chest(), np.zeros(SHAPE, np.uint8)
+    labels[ball(SHAPE, (46, 30, 66), 20.0)] = 7
+    arrays, figures = learning.arrays(volume, labels, [7, 9], SPACING)
+    assert len(figures["spacing"]) == learning.SLICES
+    assert figures["spacing"][0] == list(SPACING[1:])
+    assert arrays["mask_0"].any()
+    assert arrays["image_0"].shape == arrays["mask_0"].shape == arrays["beside_0"].shape
+    before, after = learned("click_segmentation", Lesson("a", arrays, figures), "fast", 3)
+    assert before != after
+    assert 0 <= after <= 1
+    colour = np.zeros((40, 50, 3), np.uint8)
+    drawn = np.zeros((40, 50), np.uint8)
+    drawn[10:30, 10:30] = 1
+    arrays, figures = learning.arrays(colour, drawn, [1], (1.0, 1.0))
+    assert arrays["image_0"].shape[2] == 3
+    assert learning.arrays(colour, 0 * drawn, [1], (1.0, 1.0)) == ({}, {"spacing": []})
 
 
 # --- the whole way, in a domain that the vessel network was never shown ------------------------

@@ -27,18 +27,19 @@ if TYPE_CHECKING:
 
 WINDOW = (-160.0, 240.0)
 """HU shown from black to white: soft tissue."""
-FIELD_MM, PIXELS = 90.0, 220
+FIELD_MM, PIXELS = 90.0, 208  # three pictures beside each other on A4
 MOST_PICTURES = 12
 LONG, SHORT, EDGE = (255, 225, 77), (92, 242, 255), (230, 120, 40)
 STYLE = """
-body { font-family: sans-serif; font-size: 9pt; color: #111; }
+body { font-family: sans-serif; font-size: 8.5pt; color: #111; }
 h1 { font-size: 15pt; } h2 { font-size: 11pt; } p.quiet, td.quiet { color: #555; }
 table.nodes { border-collapse: collapse; } table.nodes td, table.nodes th { padding: 3px 6px;
 border: 1px solid #bbb; text-align: right; } p.notice { font-weight: bold; color: #a11; }
 """
 METHOD = (
     "Short axis: the longest chord perpendicular to the longest diameter of the convex outline, in "
-    "the axial slice with the most of the node, in mm. Volume by voxels. Stations of the IASLC "
+    "the axial slice with the most of the node, in mm. Of a node that is as the network found it, "
+    "the outline runs between voxels, by the probability. Volume by voxels. Stations of the IASLC "
     "map; with ? as proposed from airway, lungs and labelled structures, not confirmed. Sum of "
     "targets as for nodes in RECIST 1.1."
 )
@@ -91,12 +92,19 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(rows: Sequence[Row], compared: bool) -> str:
-    heads = ["No", "Station", "Short mm", "Long mm", "Volume ml", "Mean HU", "Confidence", "State"]
+    heads = ["No", "Station", "Short mm", "Long mm", "Volume ml", "Mean HU", "Conf.", "State"]
     heads += ["Before mm", "Change"] if compared else []
-    lines = ["".join(f"<th>{head}</th>" for head in heads)]
-    lines += ["".join(f"<td>{escape(cell)}</td>" for cell in _cells(row, compared)) for row in rows]
+    lines = ["".join(f"<th>{_unbroken(head)}</th>" for head in heads)]
+    lines += [
+        "".join(f"<td>{_unbroken(cell)}</td>" for cell in _cells(row, compared)) for row in rows
+    ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f'<table class="nodes" cellspacing="0">{body}</table>'
+
+
+def _unbroken(text: str) -> str:
+    """On one line, in browsers and in Qt, which breaks words where a column is narrow."""
+    return escape(text).replace(" ", "&nbsp;")
 
 
 def _cells(row: Row, compared: bool) -> list[str]:
@@ -204,7 +212,8 @@ def _method(page: Page) -> str:
     found = f"Found by {', '.join(models)}" if models else "Drawn by hand"
     threshold = page.about.get("settings", {}).get("threshold")
     at = f", threshold {threshold:g}" if models and threshold is not None else ""
-    names = {row.station for row in page.rows} & set(STATIONS)
+    kept = (row for row in page.rows if row.review.state != "rejected")
+    names = {row.station for row in kept} & set(STATIONS)
     legend = "; ".join(f"{name} {STATIONS[name]}" for name in STATIONS if name in names)
     warning = page.about.get("warning") or ""
     said = " ".join(filter(None, (f"{found}{at}.", METHOD, legend and f"Stations: {legend}.")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from gui.learning_section import LearningSection
@@ -40,6 +40,8 @@ SOON_MS = 60  # a stroke changes labels faster than anybody can read numbers
 class LymphNodesWidget(QWidget):
     """Works on the selected CT; keeps what it knows of every open one."""
 
+    room_changed = Signal()
+
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
@@ -58,6 +60,7 @@ class LymphNodesWidget(QWidget):
             self.learning,
         )  # fmt: skip
         stacked(self, self._sections)
+        self.review.table.room_changed.connect(self.room_changed)
         self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
         self._soon.timeout.connect(self._measure)
         session.studies.selected_changed.connect(self._select)

@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QMarginsF
-from qtpy.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
+from qtpy.QtCore import QMarginsF, QPointF, QRectF, QSizeF, Qt
+from qtpy.QtGui import QFont, QPageLayout, QPageSize, QPainter, QPdfWriter, QTextDocument
 from qtpy.QtWidgets import QFileDialog
 
 from gui.parts import button
 from gui.sections import Section, quiet, row
 from inference.errors import UserError
 from inference.headless import describe_input
-from inference.writing import atomic, stem
+from inference.writing import NOTICE, atomic, stem
 from plugins.lymph_nodes import report
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DPI = 96
 MARGIN = 15  # mm
+FOOTER = 28  # px
 
 
 class ReportSection(Section["NodeWork"]):
@@ -91,7 +92,7 @@ def page_of(work: NodeWork) -> report.Page:
 
 
 def print_pdf(text: str, path: Path) -> None:
-    """An HTML page on A4."""
+    """An HTML page on as many pages of A4 as it takes, each with its number and the notice."""
     writer = QPdfWriter(str(path))
     writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
     writer.setResolution(DPI)
@@ -99,5 +100,22 @@ def print_pdf(text: str, path: Path) -> None:
     margins = QMarginsF(MARGIN, MARGIN, MARGIN, MARGIN)
     writer.setPageMargins(margins, QPageLayout.Unit.Millimeter)
     document = QTextDocument()
+    document.documentLayout().setPaintDevice(writer)
+    document.setDocumentMargin(0)
     document.setHtml(text)
-    document.print_(writer)
+    page = QSizeF(writer.width(), writer.height() - FOOTER)
+    document.setPageSize(page)
+    painter = QPainter(writer)
+    painter.setFont(QFont("sans-serif", 8))
+    for number in range(document.pageCount()):
+        if number:
+            writer.newPage()
+        painter.save()
+        painter.translate(0, -number * page.height())
+        document.drawContents(painter, QRectF(QPointF(0, number * page.height()), page))
+        painter.restore()
+        foot = QRectF(0, page.height(), page.width(), FOOTER)
+        painter.drawText(foot, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, NOTICE)
+        count = f"{number + 1} of {document.pageCount()}"
+        painter.drawText(foot, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, count)
+    painter.end()

@@ -64,12 +64,10 @@ class ReviewSection(Section[NodeWork]):
             self.station.setItemText(number, f"{name}  {full}")
             self.station.setItemData(number, name)
         self.station.setMinimumContentsLength(12)
-        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        self.station.setSizeAdjustPolicy(policy)
         for part in (
-            row(self.least, self.state, self.close_up),
+            row(self.least, self.state),
             self.table,
-            self.count,
+            row(self.count, self.close_up),
             row(self.accept_button, self.reject_button, self.edit_button),
             row(self.split_button, self.merge_button, self.add_button),
             row(self.station, self.target),
@@ -266,6 +264,8 @@ def _choice(name: str, texts: list[str]) -> QComboBox:
     made = QComboBox()
     made.setAccessibleName(name)
     made.addItems(texts)
+    made.setMinimumContentsLength(6)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return made
 
 

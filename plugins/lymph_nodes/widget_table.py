@@ -187,6 +187,7 @@ class NodeTable(QTableView):
     """Arrow keys and clicks choose a node; Shift or Ctrl choose several; Ctrl+C copies all."""
 
     chosen = Signal(str)  # key
+    room_changed = Signal()  # `whole_width` is another
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,7 +230,7 @@ class NodeTable(QTableView):
 
     @property
     def whole_width(self) -> int:
-        """What all columns need, but for those of a comparison; px."""
+        """What all columns need that there are now; px."""
         return self._needed(())
 
     def _needed(self, left_out: Sequence[str]) -> int:
@@ -276,8 +277,10 @@ class NodeTable(QTableView):
 
     def show_compared(self, shown: bool) -> None:
         """Show or hide what an earlier study adds."""
-        self._compared = shown
-        self._show_columns()
+        if shown != self._compared:
+            self._compared = shown
+            self._show_columns()
+            self.room_changed.emit()
 
     @property
     def keys(self) -> list[str]:

@@ -12,17 +12,15 @@ from psygnal import Signal
 from gui.ai_result import AiResult, plan
 from gui.document import PALETTE, SegmentObject
 from gui.history import Step
-from gui.project import Kept
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
-from plugins.lymph_nodes import keeping, learning, recut, shaping
+from plugins.lymph_nodes import outcome, recut, shaping
 from plugins.lymph_nodes.measure import Node
 from plugins.lymph_nodes.prepare import THRESHOLD
 from plugins.lymph_nodes.review import Choices, Rejected, Review, Row, is_node, number_of
 from plugins.lymph_nodes.sizes import Sizes
 from plugins.lymph_nodes.stations import suggest
-from plugins.lymph_nodes.task import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from gui.background import Background
     from gui.document import Document
     from gui.learning_section import Taught
+    from gui.project import Kept
     from inference.series import Array
     from plugins.lymph_nodes.landmarks import Landmarks
     from plugins.lymph_nodes.review import Earlier, State
@@ -59,8 +58,8 @@ class NodeWork:
         self.earlier: Mapping[str, Earlier] = {}
         self.gone: tuple[Earlier, ...] = ()  # nodes of the earlier study without one here
         self.compared_with = ""
-        self._part: Array | None = None  # probability over the box of the search
-        self._box: Box | None = None
+        self.part: Array | None = None  # probability over the box of the search
+        self.box: Box | None = None
         self.wanted: float | None = None  # threshold that is waited for
 
     # --- rows --------------------------------------------------------------------------------
@@ -136,9 +135,9 @@ class NodeWork:
         kept = ("warning", "models", "device", "seconds", "settings")
         self.found = {name: result[name] for name in kept if name in result}
         self.landmarks = result["landmarks"]
-        self._box, self._part = Box(*result["box"]), np.asarray(result["probability"])
+        self.box, self.part = Box(*result["box"]), np.asarray(result["probability"])
         whole = np.zeros(self.document.shape, np.float16)
-        whole[self._box.slices] = self._part
+        whole[self.box.slices] = self.part
 
         def finish() -> None:
             self.early = []
@@ -151,7 +150,7 @@ class NodeWork:
         self, background: Background, threshold: float, failed: Callable[[Exception], None]
     ) -> None:
         """Cut the kept probability anew; all moves of the slider in a row are one step."""
-        if self._part is None:
+        if self.part is None:
             return
         busy, self.wanted = self.wanted is not None, threshold
         if not busy:
@@ -194,7 +193,7 @@ class NodeWork:
         self, threshold: float, title: str, whole: Array | None
     ) -> tuple[Takeover, tuple[str, ...]]:
         """What changes, and the names of nodes that the threshold no longer gives."""
-        box, part = self._box, self._part
+        box, part = self.box, self.part
         if box is None or part is None:
             raise RuntimeError("nothing was searched")
         objects, ai = self.objects, self.document.ai_labels
@@ -383,78 +382,19 @@ class NodeWork:
 
     def kept(self) -> Kept | None:
         """What was found and decided, for the project."""
-        if not (self.found or self.choices.reviews):
-            return None
-        choices, arrays = keeping.choices_kept(self.choices)
-        box = self._box
-        if self._part is not None:
-            arrays["probability"] = self._part
-        values = {
-            "choices": choices,
-            "found": self.found,
-            "box": [list(box.start), list(box.stop)] if box else None,
-            "landmarks": keeping.landmarks_kept(self.landmarks),
-            "compared": keeping.comparison_kept(self.compared_with, self.earlier, self.gone),
-        }
-        return Kept(values, arrays)
+        return outcome.kept(self)
 
     def restore(self, kept: Kept) -> None:
         """Go on with it; KeyError, TypeError or ValueError if it makes no sense."""
-        values = kept.values
-        choices = keeping.choices_restored(values["choices"], kept.arrays)
-        part, box = kept.arrays.get("probability"), values["box"]
-        if part is not None:
-            self._box = Box(*(tuple(int(place) for place in end) for end in box))
-            if self._box.clipped(self.document.shape).shape != part.shape:
-                raise ValueError("a search of another volume")
-            self._part = part
-        self.choices, self.found = choices, dict(values["found"])
-        self.sizes.threshold = choices.threshold
-        self.landmarks = keeping.landmarks_restored(values["landmarks"])
-        self.compare(*keeping.comparison_restored(values["compared"]))
+        outcome.restore(self, kept)
 
     def lesson(self) -> Taught:
         """The decided nodes, to learn from; raises UserError if nothing was decided."""
-        document, decided = self.document, np.zeros(self.document.shape, np.uint8)
-        for number, out in enumerate(self.choices.rejected.values(), start=1):
-            decided[out.box.slices][out.mask] = number
-        first = len(self.choices.rejected) + 1
-        kept = [row for row in self.rows if row.review.state == "accepted"]
-        accepted = range(first, min(first + len(kept), MOST_OBJECTS + 1))
-        for number, row in zip(accepted, kept, strict=False):
-            decided[document.labels == row.object_id] = number
-        if not decided.any():
-            raise UserError("Nothing is decided yet: accept or reject nodes first.")
-        return learning.arrays(
-            document.image, decided, accepted, document.probability, document.scale
-        )
+        return outcome.lesson(self)
 
     def publish(self) -> None:
-        """Leave with the document what an export writes, as `export.write` expects it."""
-        rows = self.rows
-        if not rows and not self.found:
-            self.document.results.pop(NAME, None)
-            return
-        settings = {**self.found.get("settings", {}), "threshold": self.choices.threshold}
-        values = _values(rows)
-        self.document.results[NAME] = self.found | {
-            "names": {values[row.key]: row.key for row in rows if row.object_id},
-            "labels": self.document.labels,
-            "nodes": [row.plain() | {"id": values[row.key]} for row in rows],
-            "models": self.found.get("models", []),
-            "settings": settings if self.found else {},
-            "reviewed": True,
-        }
-
-
-def _values(rows: Sequence[Row]) -> dict[str, int]:
-    """What each node is in a label file: its number, if that is free and fits."""
-    values: dict[str, int] = {}
-    free = (value for value in range(1, MOST_OBJECTS + 1) if value not in values.values())
-    for row in rows:
-        fits = 0 < row.number <= MOST_OBJECTS and row.number not in values.values()
-        values[row.key] = row.number if fits else next(free, 0)
-    return values
+        """Leave with the document what an export writes."""
+        outcome.publish(self)
 
 
 def _named(rows: Sequence[Row]) -> str:
