@@ -108,7 +108,9 @@ class MaskOpening(QObject):
             return
         with document.history.group(TITLE):
             for item in planned.objects:
-                document.add_object(item.name, item.color)
+                added = document.add_object(item.name, item.color)
+                if len(item.maker) == 2:
+                    document.credit(added.id, item.maker)
             document.apply(planned.edit)
         self._tell(path, found, planned)
 
@@ -129,7 +131,9 @@ def plan(document: Document, found: Found) -> Planned:
     for segment in found.segments:
         number = free_label(known)
         color = segment.color or PALETTE[(number - 1) % len(PALETTE)]
-        known[number] = SegmentObject(number, segment.name, color)
+        by = segment.algorithm
+        maker = (by.name, by.version) if by else ()
+        known[number] = SegmentObject(number, segment.name, color, maker=maker)
         objects.append(known[number])
         table[segment.value] = number
     return Planned(version, tuple(objects), *_edit(now, found.labels, table))

@@ -115,7 +115,8 @@ def _filled(structure: Structure, path: Path, grid: Geometry, shape: tuple[int, 
         )
     mask, place = voxels(structure, grid)
     series = Series(mask.view(np.uint8), "volume", "RTSTRUCT", (path,), place)
-    return Layer(series, (Segment(1, structure.name, structure.color),))
+    segment = Segment(1, structure.name, structure.color, structure.algorithm)
+    return Layer(series, (segment,))
 
 
 def onto(found: Series, grid: Geometry, shape: tuple[int, ...]) -> Placed:

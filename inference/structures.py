@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inference.writing import Algorithm
+
     Floats = NDArray[np.float64]
 
 FLAT = 0.1  # voxels by which the points of a contour may leave the slice that it lies in
@@ -38,6 +40,7 @@ class Structure:
     color: str  # "#rrggbb", "" if none is stated
     contours: tuple[Floats, ...]
     slab: float = 0.0  # mm across a contour that it stands for; 0: as far as to the next ones
+    algorithm: Algorithm | None = None  # None: drawn by hand, or nobody knows
 
 
 def voxels(structure: Structure, grid: Geometry) -> tuple[NDArray[np.bool_], Geometry]:

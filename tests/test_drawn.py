@@ -14,7 +14,7 @@ from inference.errors import UserError
 from inference.object_files import Objects, header
 from inference.reading import read, stream_job
 from inference.worker import JobContext
-from inference.writing import Segment
+from inference.writing import Algorithm, Segment
 from plugins.dicom.index import Index
 from plugins.dicom.load import load_series
 from plugins.dicom.scan import scan_job
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from gui.window import LimnWindow
     from inference.series import Array
 
-SEGMENTS = (Segment(1, "Liver", "#ff0000"), Segment(2, "Spleen", "#00ff00"))
+MODEL = Algorithm("Clicks", "3", by_itself=True)
+SEGMENTS = (Segment(1, "Liver", "#ff0000", MODEL), Segment(2, "Spleen", "#00ff00"))
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def test_the_image_is_found_in_the_folder_beside(
     document = open_in(window, study / "drawn" / name)
     assert document.series.modality == "CT"
     assert [item.name for item in document.objects.values()] == ["Liver", "Spleen"]
+    assert [item.maker for item in document.objects.values()] == [("Clicks", "3"), ()]
     np.testing.assert_array_equal(stored(document), labels())
     document.history.undo()
     assert not document.labels.any()

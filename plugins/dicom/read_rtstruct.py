@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 
 from inference.errors import UserError
 from inference.structures import Structure
+from inference.writing import Algorithm
 from plugins.dicom.header import items, number, numbers, text
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from pydicom import Dataset
 
 OURS, SLAB_GROUP, SLAB = "LIMN", 0x3007, 0x01
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
@@ -31,11 +32,29 @@ def structures(path: Path, header: Dataset) -> list[Structure]:
     for drawn in items(header, "ROIContourSequence"):
         roi = int(number(drawn, "ReferencedROINumber", 0))
         contours = tuple(_contours(drawn))
-        name = text(named[roi], "ROIName") if roi in named else ""
-        found.append(Structure(name or f"Structure {roi}", _color(drawn), contours, _slab(drawn)))
+        about = named.get(roi, Dataset())
+        name = text(about, "ROIName") or f"Structure {roi}"
+        found.append(Structure(name, _color(drawn), contours, _slab(drawn), _made_by(about)))
     if not any(structure.contours for structure in found):
         raise UserError(f"{path.name} holds no closed contours, so there is nothing to fill.")
     return found
+
+
+def _made_by(about: Dataset) -> Algorithm | None:
+    kind = text(about, "ROIGenerationAlgorithm")
+    if kind not in {"AUTOMATIC", "SEMIAUTOMATIC"}:
+        return None
+    told = text(about, "ROIGenerationDescription")
+    return algorithm(
+        about, "ROIDerivationAlgorithmIdentificationSequence", told, by_itself=kind == "AUTOMATIC"
+    )
+
+
+def algorithm(about: Dataset, keyword: str, told: str, *, by_itself: bool) -> Algorithm | None:
+    """What identifies the algorithm of an object, or only its name as `told`; None for neither."""
+    (identified, *_) = [*items(about, keyword), Dataset()]
+    name = text(identified, "AlgorithmName") or told
+    return Algorithm(name, text(identified, "AlgorithmVersion"), by_itself) if name else None
 
 
 def set_slab(drawn: Dataset, millimetres: float) -> None:

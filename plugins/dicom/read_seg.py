@@ -18,7 +18,7 @@ from plugins.dicom.drawn import RT_STRUCTURE_SET, SEGMENTATIONS
 from plugins.dicom.header import items, number, numbers, text
 from plugins.dicom.parse import read_header, read_whole
 from plugins.dicom.pixels import Shown
-from plugins.dicom.read_rtstruct import structures
+from plugins.dicom.read_rtstruct import algorithm, structures
 from plugins.dicom.seg_frames import Places, pixels, places, segment_numbers, times
 from plugins.dicom.stacks import build
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from inference.series import Array, Kind
     from inference.structures import Structure
+    from inference.writing import Algorithm
     from plugins.dicom.header import Slice
 
 MOST = 255  # that a label map of 8 bit can hold
@@ -211,4 +212,15 @@ def _segment(about: Dataset) -> Segment:
         rgb = CIELabColor.from_dicom_value(tuple(map(int, lab))).to_rgb()
         color = "#" + "".join(f"{part:02x}" for part in rgb)
     value = int(number(about, "SegmentNumber", 0))
-    return Segment(value, text(about, "SegmentLabel") or f"Segment {value}", color)
+    name = text(about, "SegmentLabel") or f"Segment {value}"
+    return Segment(value, name, color, _algorithm(about))
+
+
+def _algorithm(about: Dataset) -> Algorithm | None:
+    kind = text(about, "SegmentAlgorithmType")
+    if kind in {"", "MANUAL"}:
+        return None
+    told = text(about, "SegmentAlgorithmName")
+    return algorithm(
+        about, "SegmentationAlgorithmIdentificationSequence", told, by_itself=kind == "AUTOMATIC"
+    )
