@@ -57,7 +57,7 @@ def commit(work: Path, out: Path, last: str) -> None:
     files = sorted(path for path in work.rglob("*") if path.is_file())
     files.sort(key=lambda path: path.relative_to(work).as_posix() == last)
     _clear(out / last)  # from now on the case is not finished
-    for folder in (path for path in work.rglob("*_interpolated") if path.is_dir()):
+    for folder in _folders(work / last):
         shutil.rmtree(out / folder.relative_to(work), ignore_errors=True)
     try:
         for path in files:
@@ -68,6 +68,12 @@ def commit(work: Path, out: Path, last: str) -> None:
         raise UserError(
             f"Results could not be written to {out} ({error.strerror}): choose another folder."
         ) from error
+
+
+def _folders(record: Path) -> list[Path]:
+    """Results that are folders, such as of frames, beside the first record of their case."""
+    beside = record.parent.iterdir() if record.parent.is_dir() else ()
+    return [path for path in beside if path.is_dir() and path.name.startswith(f"{record.stem}_")]
 
 
 def pack(work: Path) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from inference import cases
 from inference.batch import LOCK, Batch, run_batch
 from inference.cases import Case
 from inference.cohort import Control, LocalCrew, Watch, run_cohort
-from inference.cohort_files import ASIDE
+from inference.cohort_files import ASIDE, commit
 from inference.errors import UserError
 from inference.headless import Request
 from inference.pace import Pace
@@ -189,6 +189,22 @@ def test_only_what_is_missing_is_done_again(tmp_path: Path, told_of: Told) -> No
     assert not (out / f"{ASIDE}old").exists()
     assert set(rows_of(out)) == set("abcd")
     assert told_of(folder, out, level=5)[1][0].startswith("4 cases done.")  # another recipe
+
+
+def test_results_that_are_folders_are_replaced_and_no_other(tmp_path: Path) -> None:
+    work, out = tmp_path / "work", tmp_path / "out"
+    for name in ("p_1/p_frames/1.png", "p_1/p_frames/2.png", "p_1/other/p.json", "p_2/x.json"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("old", "utf-8")
+    for name in ("p_1/p_frames/1.png", "p_1/p.json"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text("new", "utf-8")
+    commit(work, out, "p_1/p.json")
+    texts = {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.*")}
+    assert texts == {
+        "p_1/p_frames/1.png": "new", "p_1/p.json": "new", "p_1/other/p.json": "old",
+        "p_2/x.json": "old",
+    }  # fmt: skip
 
 
 def test_a_case_is_whole_only_with_all_its_series(tmp_path: Path, lanes: LocalCrew) -> None:
