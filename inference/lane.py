@@ -199,7 +199,7 @@ class Lane:
 
     def _computed(self, order: Order, series: Series) -> Any:
         request = order.request
-        arrays, params = request.task.request(series, request.settings)
+        arrays, params = request.task.request(series, request.task.own(request.settings))
         if note := memory.check(request.task.estimate_bytes(series, request.settings)):
             order.on_progress(0, 0, note)
         work = Work(request.task.entry, params, request.device, request.task.title)

@@ -68,6 +68,10 @@ class Task:
         """Every setting at its default."""
         return {setting.name: setting.default for setting in self.settings}
 
+    def own(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of `settings` that are this task's, without what every task is asked for."""
+        return {name: value for name, value in settings.items() if name != FILES.name}
+
     def parse(self, assignments: Mapping[str, str]) -> dict[str, Any]:
         """Defaults overridden by NAME=VALUE texts; raises UserError for unknown names."""
         offered = (*self.settings, *([FILES] if self.findings else []))

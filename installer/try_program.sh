@@ -8,7 +8,7 @@ samples=$(realpath "$(dirname "$0")/../resources/samples")
 home=$(mktemp --directory)
 bin=$(mktemp --directory) # the system's programs without any Python
 trap 'rm -rf "$home" "$bin"' EXIT
-for tool in sh bash env cat xauth Xvfb xvfb-run mcookie mktemp rm sed grep getopt tempfile touch \
+for tool in sh bash awk env cat xauth Xvfb xvfb-run mcookie mktemp rm sed grep getopt tempfile touch \
     kill fold mkdir chmod xkbcomp; do
     if path=$(command -v "$tool"); then ln -s "$path" "$bin/$tool"; fi
 done
@@ -33,7 +33,7 @@ frozen "$program" info "$samples"/* --json >"$out/info.json"
 frozen "$program" support --out "$out/support.zip"
 
 printf '[{"position": [24, 64, 64], "positive": true}]' >"$out/clicks.json"
-run retinal_vessels fundus.jpg "fundus_vessels.png" files=seg,report
+run retinal_vessels fundus.jpg "fundus_vessels.png" files=png,csv
 run dsa_interpolation dsa_run.dcm "dsa_run_interpolated.dcm"
 run click_segmentation ct_phantom.nii.gz "ct_phantom_mask.nii.gz" "clicks=$out/clicks.json" \
     files=nrrd

@@ -276,8 +276,10 @@ def test_retinal_vessels_of_the_sample(tmp_path: Path) -> None:
     if not any(info.plugin == "retinal_vessels" for info in weights.describe()):
         pytest.skip("the models are not bundled")
     sample = ROOT / "resources/samples/fundus.jpg"
-    answer = limn("run", "retinal_vessels", sample, "--out", tmp_path / "out", "--device", "cpu")
+    options = ("--out", tmp_path / "out", "--device", "cpu", "--set", "files=png")
+    answer = limn("run", "retinal_vessels", sample, *options)
     assert (answer.returncode, answer.stderr) == (0, "")
+    assert (tmp_path / "out" / "fundus_labels.png").is_file()
     with Image.open(tmp_path / "out" / "fundus_vessels.png") as mask:
         values = np.asarray(mask)
     assert values.shape == (800, 800)
