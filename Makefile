@@ -1,5 +1,5 @@
 # Limn: every command sets up what it needs first (scripts/setup.sh).
-.PHONY: run test lint bench package pictures lock setup clean
+.PHONY: run test lint bench package docs pictures lock setup clean
 
 python := .venv/bin/python
 display := xvfb-run --auto-servernum --server-args="-screen 0 1600x1000x24"
@@ -14,11 +14,14 @@ lint: setup       ## style and types
 	@$(python) -m ruff check .
 	@$(python) -m mypy
 
-bench: setup      ## seconds and memory of the models, start of the window
+bench: setup      ## seconds and memory, start of the window; a soak test of two hours at most
 	@$(display) $(python) -m tests.benchmarks
 
 package: setup    ## dist/limn, the program that needs no Python, and a .deb of it; built and tried
 	@scripts/package.sh
+
+docs: setup       ## the documentation as a site, build/docs/index.html
+	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --quiet
 
 pictures: setup   ## the pictures of README.md, taken by the tour
 	@$(display) $(python) -m scripts.tour --out out
