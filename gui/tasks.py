@@ -18,6 +18,8 @@ from inference.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qtpy.QtCore import SignalInstance
+
     from gui.document import Document
     from gui.project import Kept
     from gui.session import Session
@@ -39,7 +41,7 @@ class Commanded(Protocol):
 class Wide(Protocol):
     """A task's widget that wants more room than others, where there is some."""
 
-    room_changed: Signal
+    room_changed: SignalInstance
 
     @property
     def preferred_width(self) -> int:

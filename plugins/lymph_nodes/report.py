@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from inference.version import VERSION
 from inference.writing import NOTICE
-from plugins.lymph_nodes.review import response, sum_of_targets
+from plugins.lymph_nodes.review import response, sum_of_targets, targets_of
 from plugins.lymph_nodes.stations import STATIONS
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _cells(row: Row, compared: bool) -> list[str]:
 
 
 def _targets(rows: Sequence[Row]) -> str:
-    targets = [row for row in rows if row.review.target]
+    targets = targets_of(rows)
     if not targets:
         return ""
     listed = ", ".join(

@@ -132,14 +132,19 @@ def number_of(key: str) -> int:
     return int(found.group()) if found else 0
 
 
+def targets_of(rows: Iterable[Row]) -> list[Row]:
+    """The target nodes; one that was rejected since is none."""
+    return [row for row in rows if row.review.target and row.review.state != "rejected"]
+
+
 def sum_of_targets(rows: Iterable[Row]) -> float:
     """Sum of the short axes of the target nodes, mm."""
-    return sum(row.node.short_axis_mm for row in rows if row.review.target)
+    return sum(row.node.short_axis_mm for row in targets_of(rows))
 
 
 def response(rows: Iterable[Row]) -> str:
     """How the targets changed since the earlier study, in words; "" where that is not known."""
-    targets = [row for row in rows if row.review.target]
+    targets = targets_of(rows)
     known = [row.earlier.short_axis_mm for row in targets if row.earlier]
     if not targets or len(known) < len(targets):
         return ""

@@ -11,7 +11,7 @@ from gui.parts import button
 from gui.sections import Section, quiet, row, silent, switch
 from inference.errors import UserError
 from plugins.lymph_nodes import widget_look
-from plugins.lymph_nodes.review import STATES, response, sum_of_targets
+from plugins.lymph_nodes.review import STATES, response, sum_of_targets, targets_of
 from plugins.lymph_nodes.stations import STATIONS
 from plugins.lymph_nodes.widget_look import AddTool
 from plugins.lymph_nodes.widget_table import NodeTable
@@ -287,7 +287,7 @@ def _counted(rows: list[Row]) -> str:
 
 
 def _targets(rows: list[Row]) -> str:
-    targets = [row for row in rows if row.review.target]
+    targets = targets_of(rows)
     if not targets:
         return ""
     total = f"{len(targets)} target{'s' if len(targets) > 1 else ''}, sum of short axes " \
