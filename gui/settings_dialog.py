@@ -56,6 +56,7 @@ class SettingsDialog(QDialog):
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.tabBar().setDrawBase(False)
+        tabs.tabBar().setAccessibleName("Pages of settings")
         tabs.addTab(self._general([device.name for device in devices]), "General")
         self.keys = KeysPage(settings, table)
         tabs.addTab(self.keys, "Keys")
