@@ -6,12 +6,14 @@ We connect out to its scheduler and listen nowhere; no key and no event names a 
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from inference import logs
@@ -46,7 +48,9 @@ def connect(where: Cluster) -> distributed.Client:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters, the user is told
     try:
-        return Client(
+        parts = urlsplit(where.address)
+        socket.create_connection((parts.hostname or "", parts.port or 0), PATIENCE).close()
+        return Client(  # which would try again and again where nobody listens
             where.address,
             timeout=PATIENCE,
             security=_security(where),
