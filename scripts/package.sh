@@ -12,7 +12,7 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo --non-interactive "$@"
 
 look_through() { # nothing twice, and nothing that is not needed
     local unwanted
-    unwanted=$(find $program \( -iname '*webengine*' -o -iname 'triton*' -o -path '*/tests/*' \) -print)
+    unwanted=$(find $program \( -iname '*webengine*' -o -iname 'triton*' -o -path '*/tests/*' -o -xtype l \))
     if [ -n "$unwanted" ]; then say "not to be shipped: $unwanted" && exit 1; fi
     if [ "$(find $program -name 'libtorch_cpu*' -type f | wc -l)" -ne 1 ]; then
         say "there is not exactly one libtorch" && exit 1
