@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -140,7 +141,11 @@ def _parts(slices: list[Slice]) -> list[Part]:
 
 
 def _read_several(entry: Slice) -> list[Series]:
-    drawn = on_own_grid(entry) if _is_drawn(entry) else None
+    """A file of several frames; a SEG without one even grid is shown frame by frame."""
+    drawn = None
+    if _is_drawn(entry):
+        with suppress(UserError):
+            drawn = on_own_grid(entry)
     return read_frames(entry) if drawn is None else [drawn]
 
 
