@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout
+from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout
 
 from gui.background import Background
 from gui.parts import button, column, label
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inference.checkup import Finding
 
 SAMPLES = {  # files below resources/samples: a title and an icon
-    "fundus.jpg": ("Retinal photograph", "mdi6.eye-outline"),
+    "fundus.jpg": ("Retinal photo", "mdi6.eye-outline"),
     "ct_phantom.nii.gz": ("CT volume", "mdi6.cube-scan"),
     "dsa_run.dcm": ("DSA run", "mdi6.movie-open-outline"),
 }
@@ -42,14 +42,14 @@ class Welcome(QFrame):
         inside = column(self, (2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID), GRID)
         inside.addWidget(label("Welcome to Limn", "big"))
         inside.addWidget(label("Begin with a sample, or with a tour of two minutes.", wrap=True))
-        row = QHBoxLayout()
+        self._grid = QGridLayout()  # in one row they would not fit a small window
         self.samples = {
             name: button(title, partial(self._ask, name), name=f"Open sample: {title}")
             for name, (title, _) in SAMPLES.items()
         }
-        for made in self.samples.values():
-            row.addWidget(made)
-        inside.addLayout(row)
+        for place, made in enumerate(self.samples.values()):
+            self._grid.addWidget(made, *divmod(place, 2))
+        inside.addLayout(self._grid)
         self.state = label("", "quiet", wrap=True)
         inside.addWidget(self.state)
         self._row = QHBoxLayout()
@@ -60,9 +60,10 @@ class Welcome(QFrame):
         self.tour = button("Take the tour", actions["tour"].trigger, "primary")
         self.details = button("This computer and models…", actions["check_up"].trigger)
         self.hide_card = button("Hide", self.ended.emit, name="Hide the welcome")
-        for made in (self.tour, self.details, self.hide_card):
-            self._row.addWidget(made)
-        self._row.insertStretch(2)
+        self._grid.addWidget(self.tour, *divmod(len(self.samples), 2))
+        self._row.addWidget(self.details)
+        self._row.addStretch()
+        self._row.addWidget(self.hide_card)
 
     def look(self) -> None:
         """Find out in the background whether all is well, once."""
