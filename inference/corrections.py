@@ -55,7 +55,12 @@ class Corrections:
     """The cases of one task."""
 
     def __init__(self, task: str) -> None:
-        self.folder = data_folder() / "corrections" / task
+        self._task = task
+
+    @property
+    def folder(self) -> Path:
+        """Where they are kept, whether it exists or not."""
+        return data_folder() / "corrections" / self._task
 
     def keep(self, series: Series, arrays: Mapping[str, Array], figures: Mapping[str, Any]) -> str:
         """Keep a case, in place of what was kept of these pixels before; its key; UserError."""
