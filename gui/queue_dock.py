@@ -308,7 +308,7 @@ class Queue(QDockWidget):
         run = QueueRun(request, [entry.case for entry in self.model.entries], cluster, self)
         run.earlier.connect(lambda case, names: self.model.set_state(case, "before", "", names))
         run.planned.connect(self._planned)
-        run.started.connect(lambda case: self.model.set_state(case, "running"))
+        run.started.connect(self._working)
         run.progressed.connect(self._progressed)
         run.case_ended.connect(self._case_ended)
         run.said.connect(self.said.setText)
@@ -330,7 +330,11 @@ class Queue(QDockWidget):
 
     def _progressed(self, case: Case, done: int, total: int, note: str) -> None:
         share = f"{round(100 * done / total)} %" if total else ""
-        self.model.set_state(case, "running", " · ".join(filter(None, (note, share))))
+        self._working(case, " · ".join(filter(None, (note, share))))
+
+    def _working(self, case: Case, note: str = "") -> None:
+        if self.run is not None:  # news of a run that has ended come from other threads, and late
+            self.model.set_state(case, "running", note)
 
     def _case_ended(self, outcome: Outcome) -> None:
         self.model.conclude(outcome)

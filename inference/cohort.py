@@ -105,14 +105,15 @@ class LocalCrew:
     def __init__(self, workers: int = 1) -> None:
         self.width = workers
         self._idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Start a reader and a model process for each worker."""
         threads = max(1, (psutil.cpu_count() or 1) // self.width) if self.width > 1 else 0
-        self._pool = self._stack.enter_context(ThreadPoolExecutor(self.width))  # first in, last out
-        for _ in range(self.width):
-            self._idle.put(self._stack.enter_context(closing(Lane(threads))))
+        with ExitStack() as stack:
+            self._pool = stack.enter_context(ThreadPoolExecutor(self.width))  # first in, last out
+            for _ in range(self.width):
+                self._idle.put(stack.enter_context(closing(Lane(threads))))
+            self._stack = stack.pop_all()  # without this, as on Ctrl+C, all end here
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import tempfile
+import threading
 import time
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -125,17 +125,26 @@ class Lane:
 
     def __init__(self, threads: int = 0) -> None:
         self._client = WorkerClient(threads=threads)
-
-    @cached_property
-    def _reader(self) -> Reader:
-        """Only where files are read."""
-        return Reader()
+        self._lock = threading.Lock()
+        self._reader: Reader | None = None
+        self._closed = False
 
     def close(self) -> None:
-        """End both processes."""
-        if "_reader" in self.__dict__:
-            self._reader.close()
+        """End both processes; any thread may, and none begins another afterwards."""
+        with self._lock:
+            self._closed = True
+            if self._reader is not None:
+                self._reader.close()
         self._client.close()
+
+    def _reading(self) -> Reader:
+        """Only where files are read; raises CaseCancelled."""
+        with self._lock:
+            if self._closed:
+                _give_up()
+            if self._reader is None:
+                self._reader = Reader()
+            return self._reader
 
     def compute(
         self, work: Work, arrays: Mapping[str, Array], hear: Hearing, cancelled: Callable[[], bool]
@@ -165,7 +174,7 @@ class Lane:
         started, sheet, task = time.perf_counter(), _Sheet(), order.request.task
         order.on_progress(0, 0, "Reading")
         with sheet.noting(task.name), _at_hand(order.case.source) as path:
-            for series in self._reader.each(path, _among(order.case, path)):
+            for series in self._reading().each(path, _among(order.case, path)):
                 if task.suits(series):
                     name = order.case.series_name(sheet.suited)
                     sheet.suited += 1
