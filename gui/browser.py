@@ -9,6 +9,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QToolButton, QWidget
 
 from gui.layout import tabs
+from gui.parts import Scrolled
 from gui.sections import row
 from gui.tasks import Commanded
 from gui.theme import THEMES, Theme, icon
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gui.studies import Studies
 
 HEIGHT = 360  # px, when it is shown first
+NARROW = 320  # px; a window that gives a tab no more than this scrolls it sideways
 Area = Qt.DockWidgetArea
 
 
@@ -96,9 +98,10 @@ class Browser(QDockWidget):
         self.show()
         self.raise_()
         if title in self.pages:
-            self.tabs.setCurrentWidget(self.pages[title])
-        if page := self.tabs.currentWidget():
-            page.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.tabs.setCurrentIndex(list(self.pages).index(title))
+        shown = self.tabs.currentWidget()
+        if isinstance(shown, Scrolled):
+            shown.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def command(self, named: tuple[str, str]) -> None:
         """Show a tab, by its title, and tell it to do something."""
@@ -135,7 +138,7 @@ class Browser(QDockWidget):
                 page = self.pages[title] = load(name)(self._context)
                 if isinstance(page, Themed):
                     page.apply_theme(self._theme)
-                self.tabs.addTab(page, title)
+                self.tabs.addTab(Scrolled(page, NARROW), title)
 
     def _frame(self, floating: bool) -> None:
         """A window of its own has the frame of the desktop; in the main window, tabs are enough."""

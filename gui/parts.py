@@ -44,12 +44,13 @@ def column(widget: QWidget, margins: tuple[int, int, int, int], gap: int) -> QVB
 
 
 class Scrolled(QScrollArea):
-    """Scrolls up and down only: it asks for the width that its content needs, up to `WIDEST`."""
+    """Scrolls up and down only: it asks for the width that its content needs, up to `widest`."""
 
     WIDEST = 560  # px; what is wider still can be scrolled sideways
 
-    def __init__(self, content: QWidget) -> None:
+    def __init__(self, content: QWidget, widest: int = WIDEST) -> None:
         super().__init__()
+        self._widest = widest
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it scrolls to whatever has the keyboard
@@ -60,7 +61,7 @@ class Scrolled(QScrollArea):
         """The content beside the scroll bar."""
         needed = self._content.minimumSizeHint().width()
         bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(min(needed + bar, self.WIDEST), super().minimumSizeHint().height())
+        return QSize(min(needed + bar, self._widest), super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Ask anew when the content changes."""
