@@ -100,8 +100,8 @@ class Browser(QDockWidget):
         if title in self.pages:
             self.tabs.setCurrentIndex(list(self.pages).index(title))
         shown = self.tabs.currentWidget()
-        if isinstance(shown, Scrolled):
-            shown.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
+        if isinstance(shown, Scrolled) and (page := shown.widget()):
+            page.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def command(self, named: tuple[str, str]) -> None:
         """Show a tab, by its title, and tell it to do something."""
