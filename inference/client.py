@@ -116,6 +116,21 @@ class Job(Future[Any]):
         self._on_released = None
 
 
+class Newest:
+    """The last job asked for under each name of `replaces`."""
+
+    def __init__(self) -> None:
+        self._jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
+
+    def instead(self, name: str | None, job: Job) -> Job | None:
+        """Remember a job under a name, if it has one; the job it replaces, to be cancelled."""
+        if not name:
+            return None
+        older = self._jobs.get(name)
+        self._jobs[name] = job
+        return older
+
+
 class WorkerClient:
     """Owns a worker process. Thread-safe; knows nothing of Qt.
 
@@ -139,7 +154,7 @@ class WorkerClient:
         self._waiting: dict[int, Job] = {}
         self._given: dict[int, Job] = {}  # to the worker
         self._running: list[int] = []  # the last one on top of the others
-        self._newest: WeakValueDictionary[str, Job] = WeakValueDictionary()
+        self._newest = Newest()
         self._starts: list[float] = []
         self._closing = False
         atexit.register(self.close)
@@ -171,9 +186,7 @@ class WorkerClient:
         job.held = held
         with self._lock:
             self._waiting[job.id] = job
-            older = self._newest.get(replaces) if replaces else None
-            if replaces:
-                self._newest[replaces] = job
+            older = self._newest.instead(replaces, job)
         if older:
             older.cancel()
         self._dispatch()

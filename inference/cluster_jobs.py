@@ -11,11 +11,10 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-from weakref import WeakValueDictionary
 
 import numpy as np
 
-from inference.client import Job
+from inference.client import Job, Newest
 from inference.cluster import connect, told
 from inference.cluster_worker import do_job
 from inference.errors import UserError
@@ -43,7 +42,7 @@ class RemoteClient:
         self._lock = threading.Lock()
         self._client: distributed.Client | None = None
         self._asked: dict[Job, distributed.Future[Any]] = {}
-        self._newest: WeakValueDictionary[str, Job] = WeakValueDictionary()
+        self._newest = Newest()
 
     def submit(  # noqa: PLR0913 (as WorkerClient.submit)
         self,
@@ -63,10 +62,7 @@ class RemoteClient:
         """Ask for "package.module:function"; see WorkerClient."""
         run = Run(next(self._ids), task, arrays or {}, params, priority, device)
         job = Job(run, title, on_progress, on_partial, on_released, self._withdraw)
-        older = self._newest.get(replaces) if replaces else None
-        if replaces:
-            self._newest[replaces] = job
-        if older:
+        if older := self._newest.instead(replaces, job):
             older.cancel()
         if not held:
             self.release(job)
