@@ -9,7 +9,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QToolButton, QWidget
 
 from gui.layout import tabs
-from gui.parts import Scrolled
+from gui.parts import NARROW, Scrolled
 from gui.sections import row
 from gui.tasks import Commanded
 from gui.theme import THEMES, Theme, icon
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from gui.studies import Studies
 
 HEIGHT = 360  # px, when it is shown first
-NARROW = 320  # px; a window that gives a tab no more than this scrolls it sideways
 Area = Qt.DockWidgetArea
 
 

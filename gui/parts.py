@@ -43,6 +43,9 @@ def column(widget: QWidget, margins: tuple[int, int, int, int], gap: int) -> QVB
     return layout
 
 
+NARROW = 320  # px; a dock below the image that gets no more is scrolled sideways
+
+
 class Scrolled(QScrollArea):
     """Scrolls up and down only: it asks for the width that its content needs, up to `widest`."""
 

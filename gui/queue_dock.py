@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 
 from gui.background import Background
 from gui.opening import FILTERS
-from gui.parts import button, column, label, panel
+from gui.parts import NARROW, Scrolled, button, column, label, panel
 from gui.queue_model import QueueModel
 from gui.queue_settings import SettingsButton
 from gui.sections import row
@@ -207,7 +207,7 @@ class Queue(QDockWidget):
         page.addWidget(self._foot())
         self._icons = {self.leave: "mdi6.close"}
         self.setTitleBarWidget(QWidget(self))
-        self.setWidget(inside)
+        self.setWidget(Scrolled(inside, NARROW))
         self._refresh()
 
     def _adding(self) -> QPushButton:
