@@ -17,6 +17,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
+    SecondaryCaptureImageStorage,
 )
 
 from inference.arrivals import Arrived, Glimpse, Listed
@@ -154,6 +155,41 @@ def image(path: Path, pixels: Any, bits: int | None = None, **elements: object) 
         setattr(dataset, keyword, value)
     dataset.save_as(path, enforce_file_format=True)
     return read(path)[0]
+
+
+LACKING = [
+    (("ImagePositionPatient",), "no valid position,", "only lengths within a slice"),
+    (("ImageOrientationPatient",), "no valid orientation,", "only lengths within a slice"),
+    (("PixelSpacing",), "no valid pixel spacing,", "no lengths"),
+    (("ImagePositionPatient", "PixelSpacing"), "position or pixel spacing,", "no lengths"),
+]
+
+
+@pytest.mark.parametrize(("lacking", "said", "lengths"), LACKING)
+def test_slices_that_lie_nowhere_are_one_series_in_the_order_of_their_numbers(
+    tmp_path: Path, lacking: tuple[str, ...], said: str, lengths: str
+) -> None:
+    series = phantoms.stored((0, 1, 2), (False,) * 3, tmp_path)
+    slices = list(phantoms.ct_slices(series))
+    for entry in slices:
+        for keyword in lacking:
+            delattr(entry, keyword)
+    (found,) = read(phantoms.save(tmp_path / "a", slices))
+    assert found.kind == "run"  # no volume: which side is which would be a guess
+    np.testing.assert_array_equal(found.voxels, series.voxels)
+    (warning,) = found.warnings
+    assert said in warning
+    assert lengths in warning
+    assert found.geometry.known == ("PixelSpacing" not in lacking)
+
+
+def test_two_pages_of_a_report_are_two_images(tmp_path: Path) -> None:
+    pages = [phantoms.dicom(tmp_path, SecondaryCaptureImageStorage) for _ in range(2)]
+    for number, page in enumerate(pages, 1):
+        page.InstanceNumber = number
+        phantoms.set_pixels(page, np.full((4, 5), number, np.uint8))
+    found = read(phantoms.save(tmp_path / "a", pages))
+    assert [(series.kind, series.warnings) for series in found] == [("image", ())] * 2
 
 
 def test_negative_values_without_their_upper_bits(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Runs (t, y, x): from one file with many frames, or from many files with one frame each."""
+"""Runs (t, y, x): from one file with many frames, or from many files with one frame each.
+
+Slices of a scan that do not say where they lie are shown like a run too, one after the other.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,30 @@ import numpy as np
 from inference.colour import to_grey
 from plugins.dicom.acquisition import FLUOROSCOPY, acquisition, angles, biplane
 from plugins.dicom.flags import flags
-from plugins.dicom.header import Slice, number, plane, text
+from plugins.dicom.header import Slice, number, numbers, plane, text
 from plugins.dicom.pixels import Shown, Stored, shown
+from plugins.dicom.stacking import MIN_SLICES
 from plugins.dicom.stacks import ALIKE, ONE_FRAME, build, decode_each, image_geometry, spacing_notes
 from plugins.dicom.times import file_times, frame_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydicom import Dataset
+
     from inference.series import Acquisition, Series
 
 PAUSE = 10_000  # ms between files that are not of one run
+SECTIONS = ("CT", "MR", "PT", "NM")
+PLACING = {
+    "ImagePositionPatient": "position",
+    "ImageOrientationPatient": "orientation",
+    "PixelSpacing": "pixel spacing",
+}
+NOWHERE = (
+    "The slices state no valid {lacking}, so that it is unknown where they lie: they are shown one "
+    "after the other by their numbers, and {lengths} can be measured."
+)
 GREYED = "The run is in colour: it was turned to grey, as X-rays are."
 
 
@@ -57,7 +73,7 @@ def read_run_files(entries: Sequence[Slice]) -> Series:
     whole = [entries[index] for index in stored.frames]
     header, digest = whole[0].header, stored.sha256
     look = _x_ray_is_grey(header, shown(stored, [entry.header for entry in whole]))
-    times, notes = file_times([entry.header for entry in entries])
+    times, notes = _when([entry.header for entry in entries])
     series = build(
         whole, "run", look.values, look, image_geometry(header), sha256=digest,
         frame_times=_since_first(_of(times, stored)), acquisition=acquisition(header, len(whole)),
@@ -69,27 +85,38 @@ def read_run_files(entries: Sequence[Slice]) -> Series:
 def _key(entry: Slice) -> tuple[Any, ...]:
     """What the files of one run share; each file that is in no run has a key of its own."""
     header = entry.header
-    if text(header, "Modality") not in FLUOROSCOPY or plane(header) is not None:
+    kind, alike = text(header, "Modality"), tuple(text(header, keyword) for keyword in ALIKE)
+    if kind not in (*FLUOROSCOPY, *SECTIONS) or plane(header) is not None:
         return (str(entry.path),)
-    number_of_shot = text(header, "AcquisitionNumber")
-    return (
-        *(text(header, keyword) for keyword in ALIKE),
-        biplane(header),
-        number_of_shot or angles(header),
-    )
+    if kind in SECTIONS:
+        return alike
+    return (*alike, biplane(header), text(header, "AcquisitionNumber") or angles(header))
 
 
-def _place(entry: Slice) -> tuple[float, tuple[tuple[int, str], ...]]:
-    """By the instance number, then by the file's name with its numbers as numbers."""
+def _place(entry: Slice) -> tuple[float, float, tuple[tuple[int, str], ...]]:
+    """By the instance number, then along the table, then by the numbers in the file's name."""
     parts = re.findall(r"(\d+)|(\D+)", entry.path.name)
     natural = tuple((int(digits or 0), letters) for digits, letters in parts)
-    return number(entry.header, "InstanceNumber", 0), natural
+    header = entry.header
+    return number(header, "InstanceNumber", 0), number(header, "SliceLocation", 0), natural
 
 
 def _is_run(entries: Sequence[Slice]) -> bool:
-    """Single shots of one series lie far apart in time."""
+    """Single shots of one series lie far apart in time; others follow in space."""
+    if text(entries[0].header, "Modality") in SECTIONS:
+        return len(entries) >= MIN_SLICES
     times, _ = file_times([entry.header for entry in entries])
     return times is None or bool(np.diff(times).max() < PAUSE)
+
+
+def _when(headers: Sequence[Dataset]) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    """The times of frames, and what is to be told; slices follow each other in space."""
+    first = headers[0]
+    if text(first, "Modality") not in SECTIONS:
+        return file_times(headers)
+    lacking = [PLACING[name] for name in PLACING if not numbers(first, name)] or ["place"]
+    lengths = "no lengths" if "pixel spacing" in lacking else "only lengths within a slice"
+    return None, (NOWHERE.format(lacking=" or ".join(lacking), lengths=lengths),)
 
 
 def _x_ray_is_grey(header: Any, look: Shown) -> Shown:

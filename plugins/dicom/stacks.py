@@ -66,7 +66,8 @@ class Part:
 def slice_parts(slices: Sequence[Slice]) -> list[Part]:
     """What to read one after the other: each group of files that may make a stack."""
     groups = _groups(slices)
-    counts = Counter(text(group[0].header, "SeriesInstanceUID") for group in groups)
+    placed = [group for group in groups if plane(group[0].header)]
+    counts = Counter(text(group[0].header, "SeriesInstanceUID") for group in placed)
     return [
         replace(part, notes=(*part.notes, SPLIT))
         if counts[text(group[0].header, "SeriesInstanceUID")] > 1
