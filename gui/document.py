@@ -43,6 +43,7 @@ class SegmentObject:
     visible: bool = True
     origin: str = ""  # what a model, or the user at first, called it
     maker: tuple[str, ...] = ()  # the model that outlined it where the user pointed, its version
+    as_made: str = ""  # the fingerprint of what `maker` made by itself; "": the user had a part
 
 
 class Document:
@@ -157,11 +158,15 @@ class Document:
         if color != item.color:
             self._edit_objects(f"Colour of {item.name}", {object_id: replace(item, color=color)})
 
-    def credit(self, object_id: int, maker: tuple[str, str]) -> None:
-        """Note which model, of which version, outlines an object where the user points."""
+    def credit(self, object_id: int, maker: tuple[str, str], as_made: str = "") -> None:
+        """Note which model, of which version, outlines an object where the user points.
+
+        `as_made` is the fingerprint of what it made without the user.
+        """
         item = self.objects.get(object_id)
-        if item is not None and item.maker != maker:
-            self._edit_objects("", {object_id: replace(item, maker=maker)})
+        if item is not None and (item.maker, item.as_made) != (maker, as_made):
+            credited = replace(item, maker=maker, as_made=as_made)
+            self._edit_objects("", {object_id: credited})
 
     def set_locked(self, object_id: int, locked: bool) -> None:
         """Lock or unlock; a step of the history, as undo must meet the state it left."""

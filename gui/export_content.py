@@ -9,11 +9,12 @@ import numpy as np
 
 from gui import facts
 from gui.ai_result import named
+from gui.comparison import fingerprints
 from inference.measured import Findings, Measured
 from inference.writing import Algorithm, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from gui.comparison import Comparison
@@ -101,7 +102,8 @@ def findings(snapshot: Snapshot, measured: Mapping[SegmentObject, Facts]) -> Fin
     """
     known = _of_tasks(snapshot)
     kinds = {segment.value: segment.kind or segment.name for segment in known.segments}
-    makers = {item.id: _algorithm(snapshot, item) for item in snapshot.objects}
+    untouched = _untouched(snapshot)
+    makers = {item.id: _algorithm(snapshot, item, untouched) for item in snapshot.objects}
     told = {thing.label for thing in known.measured if thing.label}
     general = [
         replace(facts.measured(item, found, snapshot.series), algorithm=makers[item.id])
@@ -148,12 +150,22 @@ def _labels(snapshot: Snapshot, result: Mapping[str, Any]) -> dict[int, int]:
     return {value: item.id for value, item in found.items() if item is not None}
 
 
-def _algorithm(snapshot: Snapshot, item: SegmentObject) -> Algorithm | None:
+def _untouched(snapshot: Snapshot) -> set[int]:
+    """The objects that are still as a model, which made them by itself, left them in a file."""
+    made = {item.id: item.as_made for item in snapshot.objects if item.as_made}
+    now = fingerprints(snapshot.labels, list(made))
+    return {value for value, fingerprint in made.items() if now.get(value) == fingerprint}
+
+
+def _algorithm(
+    snapshot: Snapshot, item: SegmentObject, untouched: Collection[int]
+) -> Algorithm | None:
     """The model that made an object, None for one that was drawn by hand."""
     for name, result in snapshot.results.items():
         if item.id in _labels(snapshot, result).values():
             return _by(name, result, by_itself=item.id not in snapshot.corrected)
-    return Algorithm(*item.maker, by_itself=False) if len(item.maker) == 2 else None
+    by_itself = item.id in untouched
+    return Algorithm(*item.maker, by_itself) if len(item.maker) == 2 else None
 
 
 def _by(name: str, result: Mapping[str, Any], *, by_itself: bool) -> Algorithm:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from gui.ai_result import free_label
 from gui.background import Background
+from gui.comparison import fingerprints
 from gui.document import PALETTE, SegmentObject
 from gui.studies import path_title, without_path
 from gui.voxel_edit import VoxelEdit
@@ -110,7 +111,7 @@ class MaskOpening(QObject):
             for item in planned.objects:
                 added = document.add_object(item.name, item.color)
                 if len(item.maker) == 2:
-                    document.credit(added.id, item.maker)
+                    document.credit(added.id, item.maker, item.as_made)
             document.apply(planned.edit)
         self._tell(path, found, planned)
 
@@ -128,12 +129,15 @@ def plan(document: Document, found: Found) -> Planned:
     """New objects for all of a file, which take what is unlabelled; changes nothing; UserError."""
     version, now = document.version, document.labels
     known, objects, table = dict(document.objects), [], np.zeros(256, np.uint8)
+    automatic = [s.value for s in found.segments if s.algorithm and s.algorithm.by_itself]
+    made = fingerprints(found.labels, automatic)
     for segment in found.segments:
         number = free_label(known)
         color = segment.color or PALETTE[(number - 1) % len(PALETTE)]
         by = segment.algorithm
         maker = (by.name, by.version) if by else ()
-        known[number] = SegmentObject(number, segment.name, color, maker=maker)
+        as_made = made.get(segment.value, "")
+        known[number] = SegmentObject(number, segment.name, color, maker=maker, as_made=as_made)
         objects.append(known[number])
         table[segment.value] = number
     return Planned(version, tuple(objects), *_edit(now, found.labels, table))

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from conftest import wait_until
 
+from gui.export_content import Snapshot, findings
+from gui.voxel_edit import VoxelEdit
 from inference.arrivals import Arrived, Drawn
+from inference.box import Box
 from inference.errors import UserError
 from inference.object_files import Objects, header
 from inference.reading import read, stream_job
@@ -81,6 +84,27 @@ def test_the_image_is_found_in_the_folder_beside(
     np.testing.assert_array_equal(stored(document), labels())
     document.history.undo()
     assert not document.labels.any()
+
+
+@pytest.mark.parametrize("name", ["case_seg.dcm", "case_rtstruct.dcm"])
+def test_an_automatic_object_stays_automatic_until_it_is_changed(
+    window: LimnWindow, study: Path, name: str
+) -> None:
+    document = open_in(window, study / "drawn" / name)
+    assert makers(document) == {"Liver": MODEL, "Spleen": None}
+    document.rename(1, "Liver of the model")
+    assert makers(document)["Liver of the model"] == MODEL
+    everything = Box.whole(document.labels.shape)
+    document.apply(VoxelEdit.painted(document.labels, everything, document.labels == 2, 1, "Fill"))
+    assert makers(document)["Liver of the model"] == replace(MODEL, by_itself=False)
+    document.history.undo()
+    assert makers(document)["Liver of the model"] == MODEL
+
+
+def makers(document: Document) -> dict[str, Algorithm | None]:
+    """What an export says of who made each object."""
+    segments = findings(Snapshot.of(document), {}).segments
+    return {segment.name: segment.algorithm for segment in segments}
 
 
 def test_the_image_that_is_open_is_taken(window: LimnWindow, study: Path, tmp_path: Path) -> None:
