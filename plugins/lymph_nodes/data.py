@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from plugins.lymph_nodes import cases
 from plugins.lymph_nodes.implants import Scene, Sites, implant
 from plugins.lymph_nodes.prepare import normalise
+from plugins.lymph_nodes.sampling import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,13 +142,10 @@ def _looker(
     to_mm = turn @ np.diag(np.asarray(patch.spacing) * scale * flips)
     matrix = np.diag(1 / np.asarray(spacing)) @ to_mm
     start = np.asarray(centre) - matrix @ ((np.asarray(patch.size) - 1) / 2)
+    places = np.tensordot(matrix, np.indices(patch.size), 1) + start.reshape(3, 1, 1, 1)
 
     def look(array: Array, outside: float) -> Array:
-        values = array.astype(np.float32) if array.dtype != np.float32 else array
-        found: Array = ndimage.affine_transform(
-            values, matrix, start, patch.size, order=1, cval=outside
-        )
-        return found
+        return sampled(array, places, outside)
 
     return look
 

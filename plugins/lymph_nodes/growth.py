@@ -15,6 +15,7 @@ from scipy import ndimage
 from scipy.special import ndtr
 
 from inference.box import Box
+from plugins.lymph_nodes.sampling import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,8 @@ class Grown:
     def moved(self, values: Array, order: Literal[1, 3] = 1) -> Array:
         """The box of an array over the whole volume, with its tissue where it went."""
         part = values[self.box.slices].astype(np.float32)
+        if order == 1:
+            return sampled(part, self.source)
         return np.asarray(ndimage.map_coordinates(part, self.source, order=order, mode="nearest"))
 
 
