@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -178,6 +178,21 @@ def test_the_mask_is_before_the_bolus() -> None:
     mask = suggested_mask(run.frames)
     assert 1000 < times[max(mask)] < 2000
     assert len(mask) == 3
+
+
+@pytest.mark.parametrize("style", ["cerebral", "coronary"])
+def test_the_first_thread_of_contrast_is_not_in_the_mask(style: Literal["cerebral", "coronary"]) -> None:
+    from plugins.dsa_interpolation.simulator.run import simulate
+    from plugins.dsa_interpolation.simulator.settings import Settings
+
+    times = tuple(333.0 * i for i in range(9))
+    settings = Settings(style=style, size=256, times=times)
+    run = simulate(np.random.default_rng(1), settings, maps=False)
+    densest = np.sort(run.density.reshape(len(times), -1))[:, -60:].mean(axis=1)
+    assert densest[-1] > 1
+    mask = list(suggested_mask(run.frames))
+    assert len(mask) >= 2
+    assert densest[mask].max() < 0.02
 
 
 def test_a_mask_named_by_the_file_is_used() -> None:

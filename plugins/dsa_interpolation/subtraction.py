@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 from inference.series import Acquisition
 from plugins.dsa_interpolation.warping import moved
@@ -37,8 +36,10 @@ LOOKED_AT = 256
 VESSEL_WIDTH = 9
 """Widest vessel at that size that tells the bolus, px."""
 FRAMES_LOOKED_AT = 50
-ARRIVED = 0.1
-"""Share of the fullest frame's vessels from which the bolus is there."""
+ARRIVED = 0.15
+"""Share of the fullest frame's vessels from which the bolus is seen."""
+UNSEEN = 1
+"""Frames looked at before that one in which a little of it may be there already."""
 MASK_FRAMES = 3
 CLEARLY = 0.95
 """A mask is moved against what its file says only if so much less, or less still, is left."""
@@ -260,18 +261,21 @@ def peak(
 
 
 def suggested_mask(voxels: Array, inverted: bool = False) -> tuple[int, ...]:
-    """Up to 3 frames just before the bolus comes; where it is there from the start, the emptiest.
+    """Up to 3 frames before the bolus comes; where it is there from the start, the emptiest.
 
-    Thin dark structures (bright ones of an inverted run), which patient motion moves but does not
-    make, tell the bolus.
+    Thin structures that are darker (brighter in an inverted run) than in the emptiest frame, beyond
+    those that are brighter, tell the bolus: motion and noise make as many of both.
     """
     step = -(-len(voxels) // FRAMES_LOOKED_AT)
     top = _largest(voxels) if inverted else None
-    amount = np.array([_thin_and_dark(frame, top) for frame in voxels[::step]])
-    least, most = float(amount.min()), float(amount.max())
-    arrival = int((amount > least + ARRIVED * (most - least)).argmax())
-    last = step * (arrival - 1 if arrival else int(amount.argmin()))
-    return tuple(range(max(0, last + 1 - MASK_FRAMES), last + 1)) if arrival else (last,)
+    pictures = [_log_small(frame, top) for frame in voxels[::step]]
+    emptiest = int(np.argmin([_tail(_thin(picture, cv2.MORPH_BLACKHAT), 20) for picture in pictures]))
+    came = np.array([_came(picture - pictures[emptiest]) for picture in pictures])
+    arrival = int((came > ARRIVED * float(came.max())).argmax())
+    if not arrival:
+        return (step * emptiest,)
+    last = step * max(0, arrival - 1 - UNSEEN)
+    return tuple(range(max(0, last + 1 - MASK_FRAMES), last + 1))
 
 
 def reduced(picture: Array, factor: int) -> Picture:
@@ -292,13 +296,29 @@ def _largest(voxels: Array) -> float:
     return float(2**bits - 1)
 
 
-def _thin_and_dark(frame: Array, top: float | None) -> float:
-    """How much of a frame is vessel-like: the upper tail of the log black top-hat."""
+def _log_small(frame: Array, top: float | None) -> Picture:
+    """Calmed log intensity at the size looked at."""
     picture = reduced(frame, max(1, max(frame.shape) // LOOKED_AT))
-    picture = np.log(np.maximum(picture if top is None else top - picture, DARKEST))
-    hat = ndimage.black_tophat(ndimage.gaussian_filter(picture, 1), (VESSEL_WIDTH, VESSEL_WIDTH))
-    values = np.sort(_inner(hat), axis=None)
-    return float(values[-len(values) // 20 :].mean())
+    stored = np.maximum(picture if top is None else top - picture, DARKEST, dtype=np.float32)
+    return np.asarray(cv2.GaussianBlur(np.log(stored), (0, 0), 1))
+
+
+def _came(difference: Picture) -> float:
+    """How much darker than brighter the thin structures of a difference are."""
+    dark, bright = (_thin(difference, kind) for kind in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
+    return _tail(dark, 500) - _tail(bright, 500)
+
+
+def _thin(picture: Picture, kind: int) -> Picture:
+    """What is thinner than vessels are, by a top-hat."""
+    square = np.ones((VESSEL_WIDTH, VESSEL_WIDTH), np.uint8)
+    return _inner(np.asarray(cv2.morphologyEx(picture, kind, square)))
+
+
+def _tail(values: Picture, part: int) -> float:
+    """Mean of the largest values, one in `part`."""
+    ordered = np.sort(values, axis=None)
+    return float(ordered[-max(1, len(ordered) // part) :].mean())
 
 
 def _small(frame: Array) -> Picture:
