@@ -8,7 +8,7 @@ run: setup        ## the window with the sample studies; without a display: a to
 	@scripts/run.sh
 
 test: setup       ## all tests, on a virtual display
-	@env -u DISPLAY -u WAYLAND_DISPLAY $(python) -m pytest
+	@env -u DISPLAY -u WAYLAND_DISPLAY $(python) -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup       ## style and types
 	@$(python) -m ruff check .

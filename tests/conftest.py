@@ -27,7 +27,12 @@ hypothesis.settings.load_profile("any computer")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A display of our own where there is none: napari's canvases need OpenGL."""
+    """A display of our own where there is none: napari's canvases need OpenGL.
+
+    Each process that runs tests has one to itself: two windows would fight for the keyboard.
+    """
+    if getattr(config.option, "numprocesses", None):  # it only shares out the tests
+        return
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name != "posix":
         return
     if shutil.which("Xvfb") is None:
