@@ -181,7 +181,7 @@ def test_the_mask_is_before_the_bolus() -> None:
 
 
 @pytest.mark.parametrize("style", ["cerebral", "coronary"])
-def test_the_first_thread_of_contrast_is_not_in_the_mask(style: Literal["cerebral", "coronary"]) -> None:
+def test_the_first_contrast_is_not_in_the_mask(style: Literal["cerebral", "coronary"]) -> None:
     from plugins.dsa_interpolation.simulator.run import simulate
     from plugins.dsa_interpolation.simulator.settings import Settings
 

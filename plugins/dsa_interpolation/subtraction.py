@@ -269,7 +269,8 @@ def suggested_mask(voxels: Array, inverted: bool = False) -> tuple[int, ...]:
     step = -(-len(voxels) // FRAMES_LOOKED_AT)
     top = _largest(voxels) if inverted else None
     pictures = [_log_small(frame, top) for frame in voxels[::step]]
-    emptiest = int(np.argmin([_tail(_thin(picture, cv2.MORPH_BLACKHAT), 20) for picture in pictures]))
+    dark = [_tail(_thin(picture, cv2.MORPH_BLACKHAT), 20) for picture in pictures]
+    emptiest = int(np.argmin(dark))
     came = np.array([_came(picture - pictures[emptiest]) for picture in pictures])
     arrival = int((came > ARRIVED * float(came.max())).argmax())
     if not arrival:
