@@ -260,6 +260,23 @@ def test_a_preview_fetches_one_image(archive: Orthanc, tmp_path: Path, way: str)
     assert jobs.preview(HERE, server, missing) is None
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_preview_of_a_run_fetches_its_first_frame(
+    archive: Orthanc, tmp_path: Path, way: str
+) -> None:
+    frames = np.zeros((200, 256, 200), np.uint16)
+    frames[0, :128], frames[1:] = 4000, np.arange(256)[:, None]
+    path = phantoms.angiogram(tmp_path / "run.dcm", frames, SeriesInstanceUID=SERIES)
+    send(archive.dicom(), [path])
+    server = by_way(archive, way)
+    [series] = jobs.find_series(HERE, server, STUDY)
+    picture = jobs.preview(HERE, server, series)
+    assert picture.shape == (256, 200)
+    assert (picture[:128] == 255).all()
+    assert not picture[128:].any()
+    assert not list(received.received_folder().rglob("*.dcm"))  # the rest was not waited for
+
+
 # --- what is wrong, in a sentence -----------------------------------------------------------------
 
 WRONG = (

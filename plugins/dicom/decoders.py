@@ -88,10 +88,11 @@ def _whole_fragments(path: Path) -> list[bytes]:
         head = file.read(12)  # tag, VR and open length: compressed files are explicit
         if head[8:] != OPEN_LENGTH:
             return []
-        return list(_items(file))[1:]
+        return list(fragments(file))[1:]
 
 
-def _items(file: BinaryIO) -> Iterator[bytes]:
+def fragments(file: BinaryIO) -> Iterator[bytes]:
+    """The table of offsets, then each fragment that is whole, from where the items begin."""
     while len(head := file.read(8)) == 8:
         group, element, length = struct.unpack("<HHI", head)
         if (group, element) != ITEM or len(data := file.read(length)) < length:

@@ -59,8 +59,11 @@ class Shown:
     notes: tuple[str, ...] = ()
 
 
-def decode(path: Path, dataset: Dataset) -> Stored:
-    """The stored values of every frame; raises UserError."""
+def decode(path: Path, dataset: Dataset, *, in_file: bool = True) -> Stored:
+    """The stored values of every frame; raises UserError.
+
+    `in_file`: they lie in `path`, which is marked for when its decoder ends the process.
+    """
     shape = _claimed_shape(dataset)
     if not has_image(dataset) or not (_has_pixels(dataset) or _lost_pixels(dataset, shape)):
         raise UserError(f"{path.name} holds no pixels: it is no image, or was cut off.")
@@ -68,7 +71,8 @@ def decode(path: Path, dataset: Dataset) -> Stored:
         raise UserError(f"{path.name} claims {shape[0]} frames: its header is damaged.")
     require_memory(path, shape, f"u{max(1, int(number(dataset, 'BitsAllocated', 8)) // 8)}")
     notes = repair(path, dataset)
-    decoding(path)
+    if in_file:
+        decoding(path)
     stored = _decode(path, dataset, shape)
     return replace(stored, notes=(*notes, *stored.notes))
 

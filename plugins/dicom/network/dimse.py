@@ -22,6 +22,7 @@ from plugins.dicom.network.archive import (
     study_of,
 )
 from plugins.dicom.network.association import MOST_CONTEXTS, Line, accepts, contexts_for
+from plugins.dicom.network.beginning import overhearing
 from plugins.dicom.network.listener import keep, listening
 from plugins.dicom.network.storing import store_all
 
@@ -113,7 +114,7 @@ class DimseArchive:
         storage = contexts_for((entry.sop_class for entry in wanted), MOST_CONTEXTS - 1)
         classes = {str(context.abstract_syntax) for context in storage}
         roles = [build_role(uid, scp_role=True) for uid in sorted(classes)]
-        handlers = [(evt.EVT_C_STORE, keep, [inbox])]
+        handlers = [(evt.EVT_C_STORE, keep, [inbox]), *overhearing(inbox.beginning)]
         contexts = [build_context(GET), *storage]
         with self._line.associated(contexts, roles, handlers) as association:
             if not accepts(association, GET) and self._server.retrieve == "auto":

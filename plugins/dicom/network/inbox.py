@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugins.dicom.network.archive import Instance
+    from plugins.dicom.network.beginning import Beginning
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
@@ -30,8 +31,14 @@ class Stranger(Exception):  # noqa: N818 (it says what came)
 class Inbox:
     """Takes the files of the series that were asked for; any thread may give them."""
 
-    def __init__(self, wanted: Sequence[Instance], root: Path | None = None) -> None:
+    def __init__(
+        self,
+        wanted: Sequence[Instance],
+        root: Path | None = None,
+        beginning: Beginning | None = None,
+    ) -> None:
         self.wanted = wanted
+        self.beginning = beginning  # listens to the one file that is wanted while it arrives
         self.bytes = 0  # that arrived now
         self.failure: UserError | None = None  # a file could not be written
         self.sent_away: set[str] = set()  # AE titles that we do not expect to send
@@ -62,7 +69,8 @@ class Inbox:
     def take(self, encoded: bytes) -> None:
         """Keep a file; raises Stranger, or UserError if it cannot be written."""
         study, series, uid = _uids(encoded)
-        if (study, series) not in self._asked or self._closed:
+        seen = self.beginning is not None and self.beginning.found is not None
+        if (study, series) not in self._asked or self._closed or seen:
             raise Stranger
         try:
             with atomic(self._place(study, series, uid)) as part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from inference.audit import Notebook
 from inference.errors import UserError
 from plugins.dicom.header import text
+from plugins.dicom.network.beginning import Beginning
 from plugins.dicom.network.inbox import Inbox
 from plugins.dicom.parse import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from pydicom import Dataset
 
     from inference.series import Array
     from inference.servers import Server
@@ -53,7 +57,7 @@ def preview(
     context: JobContext, server: Server, series: FoundSeries, password: str = ""
 ) -> Array | None:
     """A small picture, uint8 (y, x) or (y, x, 3), of the middle of a series; None without one."""
-    from plugins.dicom.network.preview import picture
+    from plugins.dicom.network.preview import picture, picture_of_beginning
 
     archive = open_archive(server, password)
     listed = _attend(
@@ -62,11 +66,36 @@ def preview(
     if not listed:
         return None
     listed.sort(key=lambda entry: entry.number)
-    inbox = Inbox([listed[len(listed) // 2]])
+    wanted = listed[len(listed) // 2]
+    beginning = _begun(context, open_archive(server, password), wanted)
+    found = None if beginning is None else picture_of_beginning(beginning)
+    if found is not None:
+        return found
+    inbox = Inbox([wanted])
     if inbox.missing():
         archive = open_archive(server, password)
         _attend(context, archive, lambda: archive.fetch(inbox.wanted, inbox), inbox=inbox)
-    return picture(inbox.path(inbox.wanted[0])) if not inbox.missing() else None
+    return picture(inbox.path(wanted)) if not inbox.missing() else None
+
+
+def _begun(context: JobContext, archive: Archive, wanted: Instance) -> Dataset | None:
+    """The first of several frames of a file, as soon as it has come; else the file is kept."""
+    beginning = Beginning()
+    inbox = Inbox([wanted], beginning=beginning)
+
+    def until_seen(context: JobContext) -> None:
+        context.check()
+        if beginning.found is not None:
+            raise _Seen
+
+    if inbox.missing():
+        with suppress(_Seen):
+            _attend(context, archive, lambda: archive.fetch([wanted], inbox), until_seen, inbox)
+    return beginning.found
+
+
+class _Seen(Exception):  # noqa: N818 (it says why the rest is not waited for)
+    """Enough has come."""
 
 
 def retrieve(

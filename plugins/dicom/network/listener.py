@@ -11,6 +11,7 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 
 from inference.errors import UserError
 from plugins.dicom.network.association import impatient
+from plugins.dicom.network.beginning import overhearing
 from plugins.dicom.network.inbox import Stranger
 from plugins.dicom.network.reach import address
 
@@ -54,6 +55,7 @@ def listening(server: Server, inbox: Inbox) -> Iterator[None]:
                 impatient(server),
                 (evt.EVT_C_STORE, keep, [inbox]),
                 (evt.EVT_REJECTED, _note, [inbox]),
+                *overhearing(inbox.beginning),
             ],
         )
     except OSError as error:

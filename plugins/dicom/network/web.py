@@ -7,6 +7,7 @@ from email.message import Message
 from io import BytesIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import requests
 from dicomweb_client import DICOMwebClient
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inference.servers import Server
+    from plugins.dicom.network.beginning import Beginning
     from plugins.dicom.network.inbox import Inbox
 
 AS_STORED = (("application/dicom", "*"),)
+ONE_FILE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+HEAD_ENDS = b"\r\n\r\n"  # of the one part
 STUDY_FIELDS = (
     "StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedSeries",
     "NumberOfStudyRelatedInstances",
@@ -121,6 +125,10 @@ class WebArchive:
     def fetch(self, wanted: Sequence[Instance], inbox: Inbox) -> None:
         """WADO: a whole series in one answer, or the files that miss one by one."""
         missing = set(inbox.missing())
+        if inbox.beginning is not None:
+            (only,), beginning = missing, inbox.beginning
+            self._keep(lambda: self._overheard(only, beginning), inbox)
+            return
         for (study, series), group in groupby(
             wanted, lambda entry: (entry.study_uid, entry.series_uid)
         ):
@@ -163,12 +171,32 @@ class WebArchive:
             entry.study_uid, entry.series_uid, entry.uid, AS_STORED
         )
 
-    def _keep(self, ask: Callable[[], Iterator[Dataset]], inbox: Inbox) -> None:
+    def _overheard(self, entry: Instance, beginning: Beginning) -> Iterator[bytes]:
+        """A file, unless its first frame could be seen before all of it had come."""
+        place = f"studies/{entry.study_uid}/series/{entry.series_uid}/instances/{entry.uid}"
+        with self._session.get(
+            f"{self._server.url.rstrip('/')}/{quote(place)}", stream=True, headers=ONE_FILE,
+            timeout=(patience(self._server), self._server.seconds),
+        ) as answer:  # fmt: skip
+            answer.raise_for_status()
+            head = b""
+            for piece in answer.iter_content(PIECE):
+                if self._broken_off or beginning.found is not None:
+                    return
+                if HEAD_ENDS in head:
+                    beginning.hear(piece)
+                    continue
+                head += piece
+                if HEAD_ENDS in head:
+                    beginning.hear(head.partition(HEAD_ENDS)[2])
+        yield beginning.come.rpartition(b"\r\n--")[0]
+
+    def _keep(self, ask: Callable[[], Iterator[Dataset | bytes]], inbox: Inbox) -> None:
         def take() -> None:
-            for dataset in ask():
+            for found in ask():
                 if self._broken_off:
                     return
-                inbox.take(_encoded(dataset))
+                inbox.take(found if isinstance(found, bytes) else _encoded(found))
 
         try:
             self._ask(take)
