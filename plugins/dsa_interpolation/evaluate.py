@@ -1,15 +1,19 @@
-"""Leave out frames, make them again, compare; writes OUT/metrics.json and differences to look at.
+"""Leave out frames, make them again, compare; prints one table, writes OUT/metrics.json.
 
-Of every run 1, 2 or 3 frames in a row are left out between kept ones, through the whole run. The
-made frames go through what a user's do (stored type, whole run's scale). Vessels are what is thin
-and dark in the frame that was left out; in simulated runs they are known. Real runs are measured
-alone: none was trained on, none chose weights.
+    python -m plugins.dsa_interpolation.evaluate --data ../shared/data/xa --out out/dsa
+
+Of every run 1, 2 or 3 frames in a row are left out between kept ones: in `--gaps` places spread
+over the run, or throughout it. The made frames go through what a user's do (stored type, whole
+run's scale). Vessels are what is thin and dark in the frame that was left out; in simulated runs
+they are known. Real runs are measured alone: none was trained on, none chose weights. Simulated
+runs are those of `--pack`, or are made here from seeds that no training has drawn from.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT = (1, 2, 3)
 OURS = "Limn"
+UNSEEN_SEED = 90000
+UNSEEN_SIZE = 320, 16  # px, frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,22 @@ def real_runs(folder: Path) -> Iterator[Run]:
 def simulated_runs(pack: Path, most: int) -> Iterator[Run]:
     """Runs of a pack that was not trained on, with noise, in 12 bit."""
     for index, path in enumerate(sorted(pack.glob("run_*.npz"))[:most]):
-        run, rng = data.read_run(path), np.random.default_rng((index, 2))
-        mean = (run.seen.astype(np.float32) / np.float32(data.SCALE)) ** 2
-        noisy, _ = data.pictures(rng, detector(rng), mean, None)
-        frames = np.rint(noisy * 4095).astype(np.uint16)
-        yield Run(path.stem, frames, tuple(run.times.tolist()), 4095.0, run.vessels)
+        yield _noisy(path.stem, data.read_run(path), index)
+
+
+def unseen_runs(count: int) -> Iterator[Run]:
+    """Runs from seeds that no training has drawn from, as `simulated_runs` gives them."""
+    for index in range(count):
+        seed = UNSEEN_SEED + index
+        yield _noisy(f"run_{seed}", data.exposures(seed, *UNSEEN_SIZE), index)
+
+
+def _noisy(name: str, run: data.Exposures, index: int) -> Run:
+    rng = np.random.default_rng((index, 2))
+    mean = (run.seen.astype(np.float32) / np.float32(data.SCALE)) ** 2
+    noisy, _ = data.pictures(rng, detector(rng), mean, None)
+    frames = np.rint(noisy * 4095).astype(np.uint16)
+    return Run(name, frames, tuple(run.times.tolist()), 4095.0, run.vessels)
 
 
 def ours(network: MoStDSA, run: Run, device: str) -> Filler:
@@ -92,29 +109,36 @@ def ours(network: MoStDSA, run: Run, device: str) -> Filler:
     return fill
 
 
-def measure(run: Run, count: int, fillers: dict[str, Filler], pictures: Path | None) -> Any:
+def starts(frames: int, count: int, most: int) -> list[int]:
+    """First frames of the gaps to measure: of all that follow each other `most`, spread; 0: all."""
+    every = list(range(0, frames - count - 1, count + 1))
+    if not most or most >= len(every):
+        return every
+    return [every[i] for i in np.linspace(0, len(every) - 1, most).round().astype(int)]
+
+
+def measure(
+    run: Run, count: int, fillers: dict[str, Filler], most: int = 0, pictures: Path | None = None
+) -> dict[str, Any]:
     """{way: {score: mean over the run's made frames}}, and how many there are."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in fillers}
     width = Scale.of(run.frames).width
-    for start in range(0, len(run.frames) - count - 1, count + 1):
+    chosen = starts(len(run.frames), count, most)
+    for start in chosen:
         end, inner = start + count + 1, range(start + 1, start + count + 1)
         span = run.times[end] - run.times[start]
         shares = [(run.times[i] - run.times[start]) / span for i in inner]
         masks = [_vessels(run, i, width) for i in inner]
+        truth = run.frames[start + 1 : end]
         for name, fill in fillers.items():
             made = fill(run.frames[start], run.frames[end], shares)
-            truth = run.frames[start + 1 : end]
             found[name] += [
                 scores(m, t, run.top, v) for m, t, v in zip(made, truth, masks, strict=True)
             ]
-            if pictures is not None and start == _middle(run, count):
-                _show(
-                    pictures / f"{run.name}_{count}_{name}.png",
-                    made[count // 2],
-                    truth[count // 2],
-                    width,
-                )
-    frames = len(next(iter(found.values())))
+            if pictures is not None and start == chosen[len(chosen) // 2]:
+                path = pictures / f"{run.name}_{count}_{name}.png"
+                _show(path, made[count // 2], truth[count // 2], width)
+    frames = count * len(chosen)
     return {"frames": frames} | {name: mean(rows) for name, rows in found.items()}
 
 
@@ -134,10 +158,6 @@ def _vessels(run: Run, index: int, width: float) -> Array:
     return thin_and_dark(run.frames[index], width)
 
 
-def _middle(run: Run, count: int) -> int:
-    return (len(run.frames) // 2) // (count + 1) * (count + 1)
-
-
 def _show(path: Path, made: Array, truth: Array, width: float) -> None:
     """The made frame, and its difference from the truth, 5 times as strong, side by side."""
     difference = 128 + 5 * 255 * (made.astype(np.float32) - truth) / width
@@ -155,13 +175,26 @@ def summary(results: list[dict[str, Any]], ways: list[str]) -> dict[str, Any]:
     }
 
 
-def table(title: str, rows: dict[str, dict[str, float]]) -> Table:
-    """One line for each way to fill a gap; mean ± deviation between runs."""
-    shown = Table("", "PSNR", "SSIM", "PSNR in vessels", "SSIM in vessels", title=title)
-    for way, row in rows.items():
-        cells = [f"{row[n]:.{2 if 'psnr' in n else 4}f} ± {row[n + '_sd']:.2f}" for n in NAMES]
-        shown.add_row(way, *cells)
+def table(report: dict[str, Any], ways: list[str]) -> Table:
+    """A line for each run and way, mean ± deviation over frames; then all runs, ± between runs."""
+    shown = Table("left out", "run", "", "PSNR", "SSIM", "PSNR in vessels", "SSIM in vessels")
+    for title, part in report.items():
+        for result in part["runs"]:
+            _add(shown, title, result["run"], result, ways)
+    for title, part in report.items():
+        _add(shown, title, f"all {len(part['runs'])}", part["mean"], ways)
     return shown
+
+
+def _add(
+    shown: Table, title: str, run: str, rows: dict[str, dict[str, float]], ways: list[str]
+) -> None:
+    for way in ways:
+        row, first = rows[way], way == ways[0]
+        digits = {name: 2 if "psnr" in name else 4 for name in NAMES}
+        cells = [f"{row[n]:.{d}f} ± {row[n + '_sd']:.{d}f}" for n, d in digits.items()]
+        names = (title, run) if first else ("", "")
+        shown.add_row(*names, way, *cells, end_section=way == ways[-1])
 
 
 def load(model: str) -> MoStDSA:
@@ -180,12 +213,13 @@ def load(model: str) -> MoStDSA:
     return network.eval()
 
 
-def main(
+def main(  # noqa: PLR0913  one argument for each option of the command
     data_folder: Annotated[Path, typer.Option("--data", help="Real runs.")],
     out: Annotated[Path, typer.Option("--out")],
     model: Annotated[str, typer.Option(help="A bundled model or a training run.")] = "fast",
     pack: Annotated[Optional[Path], typer.Option(help="Unseen simulated runs.")] = None,  # noqa: UP045
-    most: Annotated[int, typer.Option(help="Simulated runs to measure.")] = 12,
+    most: Annotated[int, typer.Option(help="Simulated runs to measure.")] = 10,
+    gaps: Annotated[int, typer.Option(help="Places in each run; 0: throughout it.")] = 4,
     ways: Annotated[str, typer.Option(help="What to compare with.")] = "nearest,linear,DIS,TV-L1",
     device: str = "auto",
     pictures: Annotated[bool, typer.Option(help="Write differences to look at.")] = False,
@@ -193,23 +227,23 @@ def main(
     """Measure a model beside nearest frame, linear blend and optical flow."""
     keep_freed_blocks()
     network, chosen = load(model), devices.choose(device)
-    console, report = Console(width=110), dict[str, Any]()
     fillers = {name: FILLERS[name] for name in ways.split(",") if name}
-    kinds = {"real": list(real_runs(data_folder))}
-    if pack is not None:
-        kinds["simulated"] = list(simulated_runs(pack, most))
-    for kind, runs in kinds.items():
-        for count in LEFT_OUT:
-            title, results = f"{len(runs)} {kind} runs, {count} left out", []
-            for run in runs:
-                ways_here = fillers | {OURS: ours(network, run, chosen)}
-                folder = out / "pictures" if pictures else None
-                results.append({"run": run.name} | measure(run, count, ways_here, folder))
-            means = summary(results, [*fillers, OURS])
-            console.print(table(title, means))
-            report[f"{kind} {count}"] = {"mean": means, "runs": results}
+    simulated = simulated_runs(pack, most) if pack is not None else unseen_runs(most)
+    kinds = {"real": list(real_runs(data_folder)), "simulated": list(simulated)}
+    names, report = [*fillers, OURS], dict[str, Any]()
     out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_text(json.dumps({"model": model, "results": report}, indent=1))
+    folder = out / "pictures" if pictures else None
+    for kind, count in product(kinds, LEFT_OUT):
+        results = []
+        for run in kinds[kind]:
+            typer.echo(f"{count} left out of {run.name}", err=True)
+            ways_here = fillers | {OURS: ours(network, run, chosen)}
+            results.append({"run": run.name} | measure(run, count, ways_here, gaps, folder))
+        if results:
+            report[f"{count}, {kind}"] = {"mean": summary(results, names), "runs": results}
+        found = {"model": model, "gaps": gaps, "results": report}
+        (out / "metrics.json").write_text(json.dumps(found, indent=1))
+    Console(width=130).print(table(report, names))
 
 
 if __name__ == "__main__":
