@@ -144,7 +144,7 @@ class TaskPanel(QStackedWidget):
 
     def _page(self, name: str, session: Session) -> TaskPage:
         if name not in self.pages:
-            page = self.pages[name] = TaskPage(self._tasks[name], session)
+            page = self.pages[name] = TaskPage(self._tasks[name], session, self)
             if isinstance(page.widget, Wide):
                 page.widget.room_changed.connect(partial(self._ask_for_room, page.widget))
             page.left.connect(self.leave_task)
@@ -239,8 +239,8 @@ class TaskPage(QWidget):
 
     left = Signal()
 
-    def __init__(self, task: Task, session: Session) -> None:
-        super().__init__()
+    def __init__(self, task: Task, session: Session, panel: QWidget) -> None:
+        super().__init__(panel)  # from the start: all in it would be dressed again in a new place
         self.setObjectName("panel")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

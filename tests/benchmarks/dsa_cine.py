@@ -5,7 +5,9 @@ Times of the thread, not of the clock: other programs on the computer do not cou
 
 from __future__ import annotations
 
+import sys
 import tempfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 FRAMES, SIZE, FRAME_MS = 150, 1024, 33.3
 PLAYED = 5.0  # s
+DOCK = "plugins.dsa_interpolation.widget"
 
 
 def run() -> Series:
@@ -89,7 +92,8 @@ def window_costs(window: LimnWindow, series: Series) -> dict[str, float]:
     window.show()
     _wait_until(lambda: window.is_ready)
     window.studies.select(window.studies.add(series))
-    _wait(8)  # an idle window has loaded the docks' libraries by then
+    _wait_until(lambda: DOCK in sys.modules)  # an idle window loads the docks' libraries
+    _wait_until(lambda: not any(one.name == "widgets" for one in threading.enumerate()))
     card = window.task_panel.cards["dsa_interpolation"].button
     opening = _spent(lambda: QTest.mouseClick(card, Qt.MouseButton.LeftButton))
     dock: Any = window.task_panel.pages["dsa_interpolation"].widget
