@@ -37,13 +37,13 @@ def queue(
     found = window.queue
     found.open()
     for task in (THRESHOLD, HOLD):
-        found.tasks.addItem(task.title, task)
-    found.tasks.setCurrentIndex(found.tasks.count() - 2)
+        found.page.tasks.addItem(task.title, task)
+    found.page.tasks.setCurrentIndex(found.page.tasks.count() - 2)
     yield found
     found.close_run()
     wait_until(lambda: found.run is None)
-    found.tasks.removeItem(found.tasks.count() - 1)
-    found.tasks.removeItem(found.tasks.count() - 1)
+    found.page.tasks.removeItem(found.page.tasks.count() - 1)
+    found.page.tasks.removeItem(found.page.tasks.count() - 1)
     found.clear()
     found.out = None
     found.hide()
@@ -60,15 +60,15 @@ def test_a_folder_is_done_and_a_result_opens_on_its_image(
     wait_until(lambda: len(queue.model.entries) == 5)
     queue.out = tmp_path / "out"
     queue.start()
-    assert not queue.start_button.isEnabled()
+    assert not queue.page.start_button.isEnabled()
     wait_until(lambda: queue.run is None)
     assert states(queue) == {
         "black": "failed", "colour": "skipped", "ward/a": "done", "ward/b": "done", "ward/c": "done"
     }  # fmt: skip
     assert queue.model.data(queue.model.index(0, 2)) == "The image is black."
-    assert queue.said.text() == "3 cases done, 1 not for this task, 1 failed."
+    assert queue.page.said.text() == "3 cases done, 1 not for this task, 1 failed."
     assert (tmp_path / "out" / "report.html").is_file()
-    assert queue.report_button.isEnabled()
+    assert queue.page.report_button.isEnabled()
     queue.start()  # again: only what failed
     wait_until(lambda: queue.run is None)
     assert states(queue)["ward/a"] == "before"
@@ -84,24 +84,24 @@ def test_pause_go_on_and_cancel(queue: Queue, tmp_path: Path) -> None:
     assert len(queue.model.entries) == 3
     gate = tmp_path / "gate" / "open"
     gate.parent.mkdir()
-    queue.tasks.setCurrentIndex(queue.tasks.count() - 1)
-    queue.options.fields["gate"].setText(str(gate))
+    queue.page.tasks.setCurrentIndex(queue.page.tasks.count() - 1)
+    queue.page.options.fields["gate"].setText(str(gate))
     queue.out = tmp_path / "out"
     queue.start()
     wait_until(lambda: any(entry.note == "Waiting" for entry in queue.model.entries))
     queue.pause()
-    assert queue.start_button.text() == "Go on"
+    assert queue.page.start_button.text() == "Go on"
     gate.touch()
     wait_until(lambda: "done" in states(queue).values())
     paused = states(queue)
     assert "waiting" in paused.values()
-    assert queue.said.text().startswith("Paused: ")
+    assert queue.page.said.text().startswith("Paused: ")
     gate.unlink()
     queue.start()
     wait_until(lambda: any(entry.note == "Waiting" for entry in queue.model.entries))
     queue.cancel()
     wait_until(lambda: queue.run is None)
-    assert queue.said.text().startswith("Cancelled. ")
+    assert queue.page.said.text().startswith("Cancelled. ")
     assert "running" not in states(queue).values()
     assert len(list((tmp_path / "out").glob("*.json"))) == list(states(queue).values()).count(
         "done"
