@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gui.document import Document
-    from gui.planes import Position
+    from gui.planes import Framing, Orbit, Position
     from inference.series import Array, Series
 
 Window = tuple[float, float]  # centre, width
@@ -92,6 +92,9 @@ class Display:
 
     def __post_init__(self) -> None:
         self._windows: dict[str, Window] = {}  # by the title of the picture, "" for the stored
+        # No event tells of these: the view that changes them is the one that shows them.
+        self.framings: dict[str, Framing] = {}  # by the name of the plane; else the whole is shown
+        self.orbit: Orbit | None = None  # of the 3D view, once it was used
 
     @classmethod
     def of(cls, document: Document) -> Display:

@@ -101,6 +101,8 @@ def view(display: Display) -> View:
         display.difference_shown,
         display.synthetic_hidden,
         tuple(sorted(display.marked)),
+        dict(display.framings),
+        display.orbit,
     )
 
 
@@ -223,6 +225,7 @@ def show_as(display: Display, view: View, shape: tuple[int, ...]) -> None:
     for name in ("inverted", "opacity", "outlined", "mask_shown", "ai_shown", "difference_shown",
                  "synthetic_hidden"):  # fmt: skip
         setattr(display, name, getattr(view, name))
+    display.framings, display.orbit = dict(view.framings), view.orbit
     display.marked = frozenset(frame for frame in view.marked if 0 <= frame < shape[0])
 
 

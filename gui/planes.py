@@ -55,6 +55,24 @@ def planes(kind: Kind) -> tuple[Plane, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Framing:
+    """The part of a plane that is looked at, in a view of any size."""
+
+    centre: Point  # (down, right) mm
+    magnification: float  # 1 where the whole plane fits
+
+
+@dataclass(frozen=True, slots=True)
+class Orbit:
+    """From where a volume is looked at in 3D, in a view of any size."""
+
+    angles: tuple[float, float, float]  # degrees, as those of napari's camera
+    centre: tuple[float, float, float]  # (z, y, x) mm
+    magnification: float  # 1 where the whole volume fits
+    rendering: str  # its title
+
+
+@dataclass(frozen=True, slots=True)
 class Camera:
     """A 2D camera: `centre` (down, right) in mm and `zoom` in screen pixels per mm."""
 

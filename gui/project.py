@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -13,6 +14,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gui.document import SegmentObject  # noqa: TC001 (pydantic looks it up)
+from gui.planes import Framing, Orbit
 from inference.errors import UserError
 from inference.series import Acquisition  # noqa: TC001
 
@@ -72,6 +74,8 @@ class View:
     difference_shown: bool = False
     synthetic_hidden: bool = False
     marked: tuple[int, ...] = ()
+    framings: dict[str, Framing] = field(default_factory=dict)  # by the name of the plane
+    orbit: Orbit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,16 @@ def _sound(document: SavedDocument) -> bool:
         and all(_is_color(color) for color in colors)
         and bool(document.source.files)
         and document.active in (0, *ids)
+        and all(map(_can_be_shown, (*document.view.framings.values(), document.view.orbit)))
     )
+
+
+def _can_be_shown(part: Framing | Orbit | None) -> bool:
+    if part is None:
+        return True
+    angles = part.angles if isinstance(part, Orbit) else ()
+    numbers = (*part.centre, *angles, part.magnification)
+    return all(map(math.isfinite, numbers)) and part.magnification > 0
 
 
 def _is_color(text: str) -> bool:

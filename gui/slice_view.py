@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent, QPointF, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from gui.glass import Glass, Scene
-from gui.planes import AXIAL, Camera, Plane, Point, Position, fit
+from gui.planes import AXIAL, Camera, Framing, Plane, Point, Position, fit
 from gui.slice_input import SliceInput
 from gui.slice_scene import scene_of
 from gui.timeline import frames_shown, nearest, stepped
@@ -52,7 +52,7 @@ class SliceView(QWidget):
     # --- what is shown -----------------------------------------------------------------------
 
     def show_document(self, document: Document, display: Display, plane: Plane) -> None:
-        """Show this plane of a document, fitted to the view."""
+        """Show this plane of a document as it was left; at first the whole of it."""
         from gui.slice_layers import SliceLayers
 
         self.clear()
@@ -64,7 +64,7 @@ class SliceView(QWidget):
         self._glass.setAccessibleName(f"{plane.name} view".strip())
         display.events.connect(self._refresh)
         self._prepare_slider()
-        self.fit()
+        self._frame()
 
     def clear(self) -> None:
         """Show nothing."""
@@ -98,16 +98,27 @@ class SliceView(QWidget):
     def fit(self) -> None:
         """Show the whole plane."""
         if self.document and self.plane:
-            size = float(self._glass.width()), float(self._glass.height())
-            camera = fit(self.plane, self.document.shape, self.document.scale, size)
-            self.look(camera.centre, camera.zoom)
-        self._fitted = True
+            self._display.framings.pop(self.plane.name, None)
+            self._frame()
 
     def look(self, centre: Point, zoom: float) -> None:
         """Move the camera: centre (down, right) mm, zoom px per mm."""
-        self._fitted = False
-        self._viewer.scene.camera.center = (0.0, *centre)
-        self._viewer.scene.camera.zoom = zoom
+        plane, _ = self.shown()
+        self._display.framings[plane.name] = Framing(centre, zoom / self._whole().zoom)
+        self._frame()
+
+    def _whole(self) -> Camera:
+        """The camera that shows the whole plane."""
+        plane, document = self.shown()
+        size = float(self._glass.width()), float(self._glass.height())
+        return fit(plane, document.shape, document.scale, size)
+
+    def _frame(self) -> None:
+        """Show the same part, whatever size the view has now."""
+        plane, whole = self.shown()[0], self._whole()
+        framing = self._display.framings.get(plane.name, Framing(whole.centre, 1.0))
+        self._viewer.scene.camera.center = (0.0, *framing.centre)
+        self._viewer.scene.camera.zoom = framing.magnification * whole.zoom
         self._refresh()
 
     def position_at(self, pixel: Point) -> Position:
@@ -212,7 +223,6 @@ class SliceView(QWidget):
         self._glass.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         SliceInput(self, self._views, self._glass)
         self._area.installEventFilter(self)
-        self._fitted = True
 
     def prepare(self) -> None:
         """Make the canvas; takes 0.1 s or more, so best done before it is needed."""
@@ -255,9 +265,8 @@ class SliceView(QWidget):
         self._glass.setGeometry(self._area.rect())
         if self._viewer is not None:
             self._canvas.setGeometry(self._area.rect())
-        if self._fitted and self.document:
-            self.fit()
-        self._refresh()
+        if self.document:
+            self._frame()
 
     def _refresh(self, *_: object) -> None:
         if self.document is None or self.plane is None or self._viewer is None:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.parts import button, label
+from gui.planes import Orbit
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -41,6 +42,7 @@ class VolumeView(QWidget):
         self._mask: Labels | None = None
         self._software: bool | None = None
         self._wanted = False
+        self._whole = 0.0  # the zoom that shows the whole volume; 0 before it is shown
         self._background = "#000000"
         self._late = QTimer(self)
         self._late.setInterval(REFRESH_MS)
@@ -122,6 +124,7 @@ class VolumeView(QWidget):
             self._viewer.dims.ndisplay = 3
             # LPS is right handed in (x, y, z), so z must point away for x right and y down.
             self._viewer.scene.camera.orientation = ("away", "down", "right")
+            self._viewer.scene.camera.events.connect(lambda _: self._turned())
             native.installEventFilter(self)
             self._pages.addWidget(widget)
             self.set_background(self._background)
@@ -132,6 +135,8 @@ class VolumeView(QWidget):
     def _fill(self, document: Document) -> None:
         from napari.layers import Image, Labels
 
+        if self._display is not None and self._display.orbit is not None:
+            self._choice.setCurrentText(self._display.orbit.rendering)
         limit = SOFTWARE_VOXELS if self._software else HARDWARE_VOXELS
         steps = [max(1, -(-n // limit)) for n in document.shape]
         self._steps = tuple(slice(None, None, step) for step in steps)
@@ -155,6 +160,7 @@ class VolumeView(QWidget):
             self._display.events.window.connect(self._level)
 
     def _clear(self) -> None:
+        self._whole = 0.0  # the camera moves when the layers go
         if self._document is not None and self._image is not None:
             self._document.labels_changed.disconnect(self._soon)
             self._document.objects_changed.disconnect(self._recolor)
@@ -165,8 +171,24 @@ class VolumeView(QWidget):
         self._late.stop()
 
     def _fit(self) -> None:
-        if self._image is not None:
-            self._viewer.reset_view(reset_camera_angle=False)
+        """Show the whole volume, and then what was looked at before."""
+        if self._image is None or self._display is None:
+            return
+        orbit, self._whole, camera = self._display.orbit, 0.0, self._viewer.scene.camera
+        self._viewer.reset_view(reset_camera_angle=False)
+        self._whole = camera.zoom
+        if orbit is not None:
+            camera.angles, camera.center = orbit.angles, orbit.centre
+            camera.zoom = orbit.magnification * self._whole
+
+    def _turned(self) -> None:
+        """Remember from where the volume is looked at."""
+        if self._image is None or self._display is None or not self._whole:
+            return
+        camera = self._viewer.scene.camera
+        self._display.orbit = Orbit(
+            camera.angles, camera.center, camera.zoom / self._whole, self._choice.currentText()
+        )
 
     def _soon(self) -> None:
         if not self._late.isActive():
@@ -193,3 +215,4 @@ class VolumeView(QWidget):
     def _render_as(self, title: str) -> None:
         if self._image is not None:
             self._image.rendering = RENDERINGS[title]
+            self._turned()

@@ -26,6 +26,7 @@ from gui import keeping, project_file, project_saving
 from gui.autosave import Autosave
 from gui.display import Display
 from gui.document import Document
+from gui.planes import SAGITTAL
 from gui.project import Kept, Project, from_json, to_json
 from gui.project_dialogs import MissingDialog
 from gui.project_file import Closed, ProjectFile
@@ -215,6 +216,13 @@ def test_every_cut_and_flipped_byte_is_a_sentence_or_the_same(path: Path) -> Non
         assert found.labels.shape == here.labels.shape
 
 
+NO_VIEW: dict[str, Any] = {"position": [], "windows": {}}
+
+
+def framing(down: float, magnification: float) -> dict[str, Any]:
+    return {"centre": [down, 0.0], "magnification": magnification}
+
+
 @pytest.mark.parametrize(
     "texts",
     [
@@ -225,6 +233,8 @@ def test_every_cut_and_flipped_byte_is_a_sentence_or_the_same(path: Path) -> Non
         {"document": {"arrays": {"labels": {"dtype": "|O", "shape": [5, 6, 7]}}}},
         {"document": {"arrays": {"labels": {"dtype": "|u1", "shape": [5, -6, 7]}}}},
         {"document": {"view": {"position": [float("nan")], "windows": {}}}},
+        {"document": {"view": {**NO_VIEW, "framings": {"Axial": framing(float("inf"), 1.0)}}}},
+        {"document": {"view": {**NO_VIEW, "framings": {"Axial": framing(0.0, -1.0)}}}},
         {"documents": [3]},
         {"documents": "x"},
         {"layout": None},
@@ -438,6 +448,8 @@ def worked(window: LimnWindow, studies: Path) -> Path:
     window.views.look_at((2.0, 5.0, 6.0))
     window.views.set_window((300.0, 900.0))
     window.views.show_alone("Sagittal")
+    sagittal = next(view for view in window.views.slices if view.plane is SAGITTAL)
+    sagittal.look((4.0, 5.0), 3 * sagittal.camera.zoom)
     save_as(window, studies / "work.limn")
     for one in list(window.studies.open):
         window.studies.close(one)
@@ -456,6 +468,11 @@ def check_worked(window: LimnWindow) -> None:
     assert display.position == (2.0, 5.0, 6.0)
     assert display.window == (300.0, 900.0)
     assert window.views.alone == "Sagittal"
+    [sagittal] = window.views.slices_shown
+    assert sagittal.camera.centre == (4.0, 5.0)
+    framed = sagittal.camera.zoom
+    sagittal.fit()
+    assert framed == pytest.approx(3 * sagittal.camera.zoom)
     assert window.task_panel.task == "click_segmentation"
     clicks = window.task_panel.pages["click_segmentation"].widget.clicks
     said = [prompt for _, _, prompt in clicks.prompts(2)]

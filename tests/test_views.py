@@ -16,7 +16,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from gui.display import CT_PRESETS, Display, auto_window, dragged, first_window, frame_durations
-from gui.planes import AXIAL, CORONAL, PICTURE, SAGITTAL, Camera, fit, scale_bar
+from gui.planes import AXIAL, CORONAL, PICTURE, SAGITTAL, Camera, Orbit, fit, scale_bar
 from gui.slice_texts import facts, value_text
 from gui.tool import Mark
 from gui.voxel_edit import VoxelEdit
@@ -435,3 +435,12 @@ def test_3d_is_drawn_when_asked_for(window: LimnWindow) -> None:
     marker = np.argwhere(shown[..., 0] > 200)
     assert marker[:, 0].mean() < shown.shape[0] / 2  # superior
     assert marker[:, 1].mean() < shown.shape[1] / 2  # the patient's right, seen from the front
+    window.views.display.orbit = turned = Orbit((10.0, 20.0, 30.0), (9.0, 8.0, 7.0), 2.0, "Surface")
+    show(window, ct())  # another document, and back: as it was left
+    pause(0.1)
+    window.studies.select(document)
+    wait_until(lambda: window.views.display.orbit is not turned, 10)
+    found = window.views.display.orbit
+    assert found.angles == pytest.approx(turned.angles)
+    assert found.magnification == pytest.approx(2)
+    assert found.rendering == "Surface"
