@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import QCoreApplication, QObject, Qt, Signal
@@ -56,7 +57,8 @@ class Background(QObject):
 
         def finish(future: Future[T]) -> None:
             if not future.cancelled():
-                self._done.emit(lambda: answer(future))
+                with suppress(RuntimeError):  # nobody waits: this has been deleted meanwhile
+                    self._done.emit(lambda: answer(future))
 
         self._executor.submit(work).add_done_callback(finish)
 
