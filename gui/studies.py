@@ -30,6 +30,10 @@ class Named(Protocol):
         """Its first file."""
 
     @property
+    def source(self) -> Path:
+        """What a person would call it by: its file, or the folder of its files."""
+
+    @property
     def kind(self) -> Kind:
         """Volume, run or image."""
 
@@ -130,10 +134,10 @@ def study_title(series: Named, hidden: bool = False) -> str:
 
 
 def series_title(series: Named, hidden: bool = False) -> str:
-    """How the series is called: its description, else the file, or its kind if that is hidden."""
+    """How the series is called: its description, else its file or folder, its kind if hidden."""
     identity = series.identity
     numbered = f"{identity.series_number}  " if identity.series_number else ""
-    plain = series.kind.capitalize() if hidden else series.path.name
+    plain = series.kind.capitalize() if hidden else series.source.name
     return numbered + (_described(identity.series_description, identity, hidden) or plain)
 
 

@@ -25,6 +25,11 @@ class Entry:
     path: Path  # its first file
 
     @property
+    def source(self) -> Path:
+        """What a person would call it by until it is read."""
+        return self.path
+
+    @property
     def kind(self) -> Kind:
         """As far as can be told before it is read."""
         return "image" if self.shape[0] == 1 else "volume"

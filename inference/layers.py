@@ -33,7 +33,7 @@ def _each(paths: Paths) -> list[Path]:
 def to_layers(series: Series) -> list[LayerData]:
     """One image layer over the canonical axes, with its scale in mm and the series itself."""
     options: dict[str, Any] = {
-        "name": series.identity.series_description or series.path.name,
+        "name": series.identity.series_description or series.source.name,
         "scale": series.scale,
         "rgb": series.rgb,
         "metadata": {"series": series},

@@ -116,6 +116,11 @@ class Series:
         return self.paths[0]
 
     @property
+    def source(self) -> Path:
+        """What a person would call it by: its file, or the folder of its files."""
+        return self.path if len(self.paths) == 1 else self.path.parent
+
+    @property
     def spatial_shape(self) -> tuple[int, ...]:
         """Shape without the colour axis: (z, y, x), (t, y, x) or (y, x)."""
         return self.voxels.shape[: self.voxels.ndim - self.rgb]

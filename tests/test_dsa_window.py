@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, wait_until
 from PIL import Image
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
-from qtpy.QtGui import QImage, QMouseEvent, QWheelEvent
+from qtpy.QtGui import QImage, QMouseEvent, QPalette, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog
 
@@ -486,6 +486,7 @@ def test_regions_are_drawn_and_followed(window: LimnWindow, tmp_path: Path) -> N
     assert np.abs(ground.curve).max() < 0.02
     assert vessel.figures.time_to_peak == pytest.approx(460, abs=60)
     assert len(page.plot.lines) == 3
+    assert len({line.opts["pen"].color().name() for line in page.plot.lines}) == 3
     assert page.table.columnCount() == 3
     assert "Peak at, s\t0.4" in page.table.as_text()
     assert len(window.views.outlines) == 3
@@ -517,6 +518,20 @@ def test_curves_follow_the_subtraction_and_the_shown_frame(window: LimnWindow) -
     QTest.mouseClick(widget.subtraction.mask_part.here, LEFT)  # the mask has contrast now
     followed(widget, 1)
     assert widget.work.known[0][1].curve[0] == pytest.approx(-0.12, abs=0.02)
+
+
+def test_lines_show_on_a_light_panel(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    widget = curves(window)
+    QTest.mouseClick(widget.curves.buttons["Ellipse"], LEFT)
+    for x in (10, 30, 60):
+        drag(window, at(window, 41, x), at(window, 47, x + 10))
+    followed(widget, 3)
+    for look in ("dark", "light", "dark"):
+        window.settings.change(theme=look)
+        ground = widget.palette().color(QPalette.ColorRole.Base).lightness()
+        inks = [line.opts["pen"].color().lightness() for line in widget.curves.plot.lines]
+        assert min(abs(ink - ground) for ink in inks) > 60
 
 
 def test_leaving_the_dock_gives_the_mouse_back(window: LimnWindow) -> None:
@@ -553,8 +568,34 @@ def test_maps_show_times_in_colours_with_a_scale(window: LimnWindow) -> None:
     QTest.mouseClick(page.choices["peak"], LEFT, PLAIN, QPoint(8, 8))
     wait_until(lambda: widget.work.map is not None)
     assert widget.work.map.values[44].mean() == pytest.approx(-0.4, abs=0.03)
+    shown = widget.work.map.value(5, 44, 50)
+    assert shown.endswith(" ln")
+    assert float(shown[:-3]) == pytest.approx(0.4, abs=0.05)  # contrast is positive, as in curves
     QTest.mouseClick(page.choices["frames"], LEFT, PLAIN, QPoint(8, 8))
     assert window.views.display.picture.title == "Subtracted"
+
+
+def test_a_map_and_its_scale_come_back_with_a_project(window: LimnWindow) -> None:
+    first = show(window, vessel_run())
+    widget = dock(window)
+    QTest.mouseClick(widget.subtraction.switch, LEFT)
+    widget.tabs.setCurrentIndex(2)
+    QTest.mouseClick(widget.maps.choices["arrival"], LEFT, PLAIN, QPoint(8, 8))
+    wait_until(lambda: widget.work.map is not None)
+    before = widget.work.map.values
+    widget.maps.high.setValue(0.9)
+    kept = widget.keep(first)
+    window.studies.close(first)
+    again = show(window, vessel_run())
+    assert widget.work.document is again
+    widget.restore(again, kept)
+    assert widget.keep(again).values == kept.values  # though it is still to be made
+    wait_until(lambda: widget.work.map is not None)
+    assert widget.maps.choices["arrival"].isChecked()
+    assert widget.work.map.high == pytest.approx(0.9)
+    np.testing.assert_array_equal(widget.work.map.values, before)
+    QTest.mouseClick(widget.maps.fit, LEFT)
+    assert widget.work.map.high < 0.9
 
 
 # --- interpolation and export ------------------------------------------------------------------

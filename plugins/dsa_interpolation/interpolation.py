@@ -92,7 +92,7 @@ def _with_mask_at(series: Series, synthetic: list[bool]) -> Acquisition | None:
 
 def _renamed(series: Series) -> Series:
     identity = series.identity
-    name = identity.series_description or series.path.name
+    name = identity.series_description or series.source.name
     if not name.endswith("(interpolated)"):
         name = f"{name} (interpolated)"
     return replace(series, identity=replace(identity, series_description=name))

@@ -96,6 +96,7 @@ class PeakPicture:
 
     values: Array
     window: Window
+    subtracted: bool  # its values are densities, else stored grey levels
     title: str = "Peak opacity"
     legend: Legend | None = None
 
@@ -105,7 +106,12 @@ class PeakPicture:
 
     def value(self, index: int, y: int, x: int) -> str:
         """In the unit of the frames."""
-        return f"{float(self.values[y, x]):.4g}"
+        return grey_text(float(self.values[y, x]), self.subtracted)
+
+
+def grey_text(value: float, subtracted: bool) -> str:
+    """What a frame has at a place; contrast is positive, as in the curves."""
+    return f"{-value:.3f} ln" if subtracted else f"{value:.4g}"
 
 
 def fitting(values: Array) -> tuple[float, float]:

@@ -73,6 +73,11 @@ class MapsPage(Page):
         self.scale = row(self.low, label("to"), self.high, self.fit)
         return self.scale
 
+    def show_work(self, work: DsaWork | None) -> None:
+        """Show another run's map."""
+        super().show_work(work)
+        self._pay()
+
     def refresh(self) -> None:
         """Show what is chosen and what is being computed."""
         work = self.work
@@ -94,10 +99,13 @@ class MapsPage(Page):
 
     def choose(self, key: str) -> None:
         """Show a map, once it is computed, or the frames again."""
-        work = self.work
-        if work is None:
-            return
+        if self.work is not None:
+            self._show(self.work, key)
+            self.work.document.state_changed.emit()
+
+    def _show(self, work: DsaWork, key: str) -> None:
         self.running.forget(work)
+        work.owed_map = ""
         picture = self._picture(work, key)
         if picture is None and key != FRAMES:
             self._compute(work, key)
@@ -107,16 +115,24 @@ class MapsPage(Page):
         """The subtraction has changed: what is being made would not be true any more."""
         if self.work is not None:
             self.running.forget(self.work)
+        self._pay()
+
+    def _pay(self) -> None:
+        """Make the map again that a project was showing."""
+        work = self.work
+        if work is not None and work.subtractor is not None and work.owed_map in self.choices:
+            self._show(work, work.owed_map)
 
     def _picture(self, work: DsaWork, key: str) -> Picture | None:
         """The map if it is made already."""
         if key == PEAK_OPACITY and work.peak is not None:
-            return PeakPicture(work.peak, work.window)
+            return PeakPicture(work.peak, work.window, work.settings.on)
         kind = next((kind for kind in KINDS if kind.key == key), None)
         if kind is None or work.maps is None:
             return None
         values = getattr(work.maps, kind.key) / kind.divisor
-        return MapPicture(kind, values, work.maps.peak, *fitting(values))
+        scale = work.scales.get(key) or fitting(values)
+        return MapPicture(kind, values, work.maps.peak, *scale)
 
     def _compute(self, work: DsaWork, key: str) -> None:
         if work.shared is None:
@@ -152,11 +168,14 @@ class MapsPage(Page):
         if work is not None and isinstance(work.map, MapPicture):
             low, high = self.low.value(), self.high.value()
             if high > low:
+                work.scales[work.map_key] = low, high
                 work.show_map(work.map_key, work.map.scaled(low, high))
+                work.document.state_changed.emit()
 
     def _fit(self) -> None:
         work = self.work
         if work is not None and isinstance(work.map, MapPicture):
+            work.scales.pop(work.map_key, None)
             work.show_map(work.map_key, work.map.scaled(*fitting(work.map.values)))
 
     def _explain(self) -> str:

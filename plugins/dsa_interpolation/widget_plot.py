@@ -45,6 +45,7 @@ class CurvePlot(pg.PlotWidget):
         )
         self.addItem(self.cursor_line, ignoreBounds=True)
         self.lines: list[Any] = []
+        self._regions: list[Region] = []
         self.ensurePolished()  # for the size of its text
         self._dress()
 
@@ -53,8 +54,9 @@ class CurvePlot(pg.PlotWidget):
         for line in self.lines:
             self.removeItem(line)
         seconds = np.divide(times, 1000)
+        self._regions = [region for region, _ in known]
         self.lines = [
-            self.plot(seconds, followed.curve, pen=pg.mkPen(region.color, width=2), antialias=True)
+            self.plot(seconds, followed.curve, pen=self._pen(region), antialias=True)
             for region, followed in known
         ]
 
@@ -80,5 +82,7 @@ class CurvePlot(pg.PlotWidget):
             self.getAxis(side).setTextPen(text)
             self.getAxis(side).setTickFont(self.font())
             self.getAxis(side).label.setFont(self.font())
+        for line, region in zip(self.lines, self._regions, strict=True):
+            line.setPen(self._pen(region))
         self.cursor_line.setPen(pg.mkPen(accent, width=2))
         self.cursor_line.setHoverPen(pg.mkPen(accent, width=4))

@@ -12,6 +12,7 @@ from psygnal import Signal
 from gui.display import first_window
 from gui.history import Step
 from gui.project import Kept
+from plugins.dsa_interpolation.map_picture import grey_text
 from plugins.dsa_interpolation.regions import Region, next_region
 from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, completed, suggested
 
@@ -51,9 +52,8 @@ class SubtractedPicture:
             return self._last[1]
 
     def value(self, index: int, y: int, x: int) -> str:
-        """With its unit; contrast is positive, as in the curves."""
-        value = float(self.frame(index)[y, x])
-        return f"{-value:.3f} ln" if self.subtractor.settings.on else f"{value:.4g}"
+        """With its unit."""
+        return grey_text(float(self.frame(index)[y, x]), self.subtractor.settings.on)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class DsaWork:
         self.peak: Array | None = None
         self.map_key = FRAMES
         self.map: Picture | None = None  # shown in place of the frames
+        self.scales: dict[str, tuple[float, float]] = {}  # of maps, as the user has set them
+        self.owed_map = ""  # of a project, until it is made again
 
     @property
     def acquisition(self) -> Acquisition | None:
@@ -109,6 +111,7 @@ class DsaWork:
         self.prepared, self.subtractor = prepared, prepared.subtractor
         if self._begun is not None:
             self.subtractor, self._begun = prepared.subtractor.changed(self._begun), None
+            self.followed, self.maps, self.peak = {}, None, None
         self._show()
         self.changed.emit()
         self.density_changed.emit()
@@ -128,13 +131,15 @@ class DsaWork:
             self.density_changed.emit()
 
     def kept(self) -> Kept | None:
-        """Subtraction and regions, for the project."""
+        """Subtraction, regions, and which map is shown, for the project."""
         settings = self._begun or self.settings
         if settings is UNCHANGED:
             return None
         values = {
             "settings": {name: getattr(settings, name) for name in PLAIN},
             "regions": [asdict(region) for region in self.regions],
+            "map": self.owed_map or self.map_key,
+            "scales": {name: list(ends) for name, ends in self.scales.items()},
         }
         arrays = {name: getattr(settings, name) for name in ("shifts", "fields")}
         return Kept(values, {name: found for name, found in arrays.items() if found is not None})
@@ -143,6 +148,10 @@ class DsaWork:
         """Go on with them; KeyError, TypeError or ValueError if they make no sense."""
         self._begun = _subtraction(kept, self.document.shape[0])
         self.regions = tuple(_region(entry) for entry in kept.values["regions"])
+        scales = kept.values.get("scales", {})
+        self.scales = {str(name): (float(low), float(high)) for name, (low, high) in scales.items()}
+        shown = str(kept.values.get("map", FRAMES))
+        self.owed_map = "" if shown == FRAMES else shown
         self.regions_changed.emit()
         if self.prepared is not None:
             self.accept(self.prepared)
