@@ -17,7 +17,7 @@ from inference.measured import LEFT, LYMPH_NODE, SHORT_AXIS, STATIONS
 from inference.reading import read
 from inference.series import Geometry, Series
 from inference.worker import JobContext
-from plugins.lymph_nodes import earlier, landmarks, regions, report, shaping
+from plugins.lymph_nodes import earlier, edits, landmarks, regions, report, shaping
 from plugins.lymph_nodes.findings import findings, place_of
 from plugins.lymph_nodes.landmarks import Cut, Landmarks
 from plugins.lymph_nodes.review import Earlier, is_node, response, sum_of_targets
@@ -72,7 +72,7 @@ def work() -> NodeWork:
         "probability": probability[10:70, 10:80, 20:110], "box": ((10, 10, 20), (70, 80, 110)),
         "landmarks": marks, "models": [], "warning": None,
     }  # fmt: skip
-    made.accept_search(NOW, result, 0.4, lambda: None, pytest.fail)
+    made.cutting.accept(NOW, result, 0.4, lambda: None, pytest.fail)
     return measured(made)
 
 
@@ -208,16 +208,16 @@ def test_found_nodes_are_objects_and_rows(work):
 
 def test_the_threshold_moves_and_what_was_decided_stays(work):
     history = work.document.history
-    work.set_threshold(NOW, 0.6, pytest.fail)
+    work.cutting.set_threshold(NOW, 0.6, pytest.fail)
     assert states(work) == {"Node 1": "open"}
-    work.set_threshold(NOW, 0.3, pytest.fail)
+    work.cutting.set_threshold(NOW, 0.3, pytest.fail)
     assert states(work) == {"Node 1": "open", "Node 2": "open"}
     history.undo()  # both moves are one step
     assert states(work) == {"Node 1": "open", "Node 2": "open"}
     assert work.choices.threshold == 0.4
     work.decide(["Node 2"], "accepted")
     work.decide(["Node 1"], "rejected")
-    work.set_threshold(NOW, 0.8, pytest.fail)
+    work.cutting.set_threshold(NOW, 0.8, pytest.fail)
     assert states(work) == {"Node 1": "rejected", "Node 2": "accepted"}
     assert not work.document.labels[FIRST]
 
@@ -246,20 +246,20 @@ def test_every_decision_is_one_step_that_can_be_undone(work):
 
 
 def test_nodes_are_edited_split_merged_and_added(work):
-    names = work.split("Node 1")
+    names = edits.split(work, "Node 1")
     assert names == ["Node 1", "Node 3"]
     volumes = {row.key: row.node.volume_ml for row in measured(work).rows}
-    assert work.merge(["Node 1", "Node 3"]) == "Node 1"
+    assert edits.merge(work, ["Node 1", "Node 3"]) == "Node 1"
     whole = measured(work).row("Node 1").node.volume_ml
     assert whole == pytest.approx(volumes["Node 1"] + volumes["Node 3"])
-    assert work.nearest("Node 1") == "Node 2"
+    assert edits.nearest(work, "Node 1") == "Node 2"
     with pytest.raises(UserError, match="object here already"):
-        work.add_at(FIRST)
+        edits.add_at(work, FIRST)
     with pytest.raises(UserError, match="no soft tissue"):
-        work.add_at((46, 46, 33))
+        edits.add_at(work, (46, 46, 33))
     document = work.document
     document.remove_object(work.row("Node 2").object_id)
-    assert work.add_at(SECOND) == "Node 4"
+    assert edits.add_at(work, SECOND) == "Node 4"
     assert measured(work).row("Node 4").by_hand
     document.history.undo()
     document.history.undo()

@@ -178,7 +178,7 @@ def test_a_search_shows_its_progress_and_can_be_cancelled(window: LimnWindow, ct
     assert widget.threshold.isVisible()
     before = widget.work.choices.threshold
     widget.threshold.threshold.setValue(0.05)
-    wait_until(lambda: widget.work.choices.threshold == 0.05 and widget.work.wanted is None)
+    wait_until(lambda: widget.work.choices.threshold == 0.05 and widget.work.cutting.wanted is None)
     document.history.undo()
     assert widget.work.choices.threshold == before
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KIND = "Lymph node"
 SIDES = {"R": measured.RIGHT, "L": measured.LEFT}
+ENDS = {"short_axis_mm": "short_ends", "long_axis_mm": "long_ends"}
 QUANTITIES = {
     "short_axis_mm": (measured.SHORT_AXIS, "mm", None),
     "long_axis_mm": (measured.LONG_AXIS, "mm", None),
@@ -41,7 +42,7 @@ def findings(series: Series, result: Mapping[str, Any]) -> Findings:
 def _thing(node: Mapping[str, Any], name: str) -> Measured:
     known = {key: node[key] for key in QUANTITIES if node.get(key) is not None}
     found = tuple(
-        Quantity(code, float(value), unit, derivation)
+        Quantity(code, float(value), unit, derivation, ends=_ends(node, key))
         for key, value in known.items()
         for code, unit, derivation in (QUANTITIES[key],)
         if value == value  # a mean that is not known is not told
@@ -49,6 +50,12 @@ def _thing(node: Mapping[str, Any], name: str) -> Measured:
     site, side = place_of(str(node.get("station", "")))
     place = (float(node["slice"]), *(float(value) for value in node["centroid"][1:]))
     return Measured(name, found, measured.LYMPH_NODE, site, side, node["id"], place)
+
+
+def _ends(node: Mapping[str, Any], key: str) -> tuple[tuple[float, ...], ...]:
+    """Where an axis ends, voxels (z, y, x): it was measured in one axial slice."""
+    line = node.get(ENDS.get(key, ""), ())
+    return tuple((float(node["slice"]), float(y), float(x)) for y, x in line)
 
 
 def place_of(station: str) -> tuple[Code | None, Code | None]:

@@ -26,9 +26,9 @@ def kept(work: NodeWork) -> Kept | None:
     if not (work.found or work.choices.reviews):
         return None
     choices, arrays = keeping.choices_kept(work.choices)
-    box = work.box
-    if work.part is not None:
-        arrays["probability"] = work.part
+    box = work.cutting.box
+    if work.cutting.part is not None:
+        arrays["probability"] = work.cutting.part
     values = {
         "choices": choices,
         "found": work.found,
@@ -45,10 +45,10 @@ def restore(work: NodeWork, before: Kept) -> None:
     choices = keeping.choices_restored(values["choices"], before.arrays)
     part, box = before.arrays.get("probability"), values["box"]
     if part is not None:
-        work.box = Box(*(tuple(int(place) for place in end) for end in box))
-        if work.box.clipped(work.document.shape).shape != part.shape:
+        work.cutting.box = Box(*(tuple(int(place) for place in end) for end in box))
+        if work.cutting.box.clipped(work.document.shape).shape != part.shape:
             raise ValueError("a search of another volume")
-        work.part = part
+        work.cutting.part = part
     work.choices, work.found = choices, dict(values["found"])
     work.sizes.threshold = choices.threshold
     work.landmarks = keeping.landmarks_restored(values["landmarks"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from plugins.lymph_nodes.prepare import is_anatomy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from inference.box import Box
     from inference.series import Array
@@ -156,3 +156,8 @@ def response(rows: Iterable[Row]) -> str:
     if change >= MORE and now - before >= MORE_MM:
         return f"{said}: progression of the targets"
     return f"{said}: {'partial response' if change <= LESS else 'stable'} of the targets"
+
+
+def named(rows: Sequence[Row]) -> str:
+    """What the title of a step calls them."""
+    return rows[0].key if len(rows) == 1 else f"{len(rows)} nodes"

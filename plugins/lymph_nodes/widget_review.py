@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
 from gui.parts import button
 from gui.sections import Section, quiet, row, silent, switch
 from inference.errors import UserError
-from plugins.lymph_nodes import widget_look
+from plugins.lymph_nodes import edits, widget_look
 from plugins.lymph_nodes.review import STATES, response, sum_of_targets, targets_of
 from plugins.lymph_nodes.stations import STATIONS
 from plugins.lymph_nodes.widget_look import AddTool
@@ -211,17 +211,17 @@ class ReviewSection(Section[NodeWork]):
         """Take the chosen node apart."""
         work, key = self.work, self.table.current
         if work is not None and key:
-            self._do(lambda: work.split(key))
+            self._do(lambda: edits.split(work, key))
 
     def merge(self) -> None:
         """Join the chosen nodes, or a single one with its neighbour."""
         work, keys = self.work, self.table.selected
         if work is None or not keys:
             return
-        neighbour = work.nearest(keys[0]) if len(keys) == 1 else None
+        neighbour = edits.nearest(work, keys[0]) if len(keys) == 1 else None
         if neighbour is not None:
             keys = [*keys, neighbour]
-        self._do(lambda: self._await(work.merge(keys)))
+        self._do(lambda: self._await(edits.merge(work, keys)))
 
     def add(self) -> None:
         """Take the tool that adds nodes, or put it away."""
@@ -247,7 +247,7 @@ class ReviewSection(Section[NodeWork]):
             return
         inside = all(0 <= place < n for place, n in zip(voxel, work.document.shape, strict=True))
         if inside:
-            self._do(lambda: self._await(work.add_at(voxel)))
+            self._do(lambda: self._await(edits.add_at(work, voxel)))
 
     def _await(self, key: str) -> None:
         """Choose a node once it is measured; whoever works on it is looking at it already."""

@@ -112,7 +112,7 @@ class SearchSection(Section["NodeWork"]):
         about = {"seconds": perf_counter() - started, "settings": settings}
         then = partial(self.running.end, work.document)
         failed = partial(self._failed, work)
-        work.accept_search(
+        work.cutting.accept(
             self.session.background, result | about, settings["threshold"], then, failed
         )
 
@@ -153,7 +153,7 @@ class ThresholdSection(Section["NodeWork"]):
         """Show the value in force."""
         work = self.work
         self.setVisible(work is not None and bool(work.found))
-        if work is None or work.wanted is not None:
+        if work is None or work.cutting.wanted is not None:
             return
         with silent(self.slider, self.threshold):
             self.slider.setValue(round(100 * work.choices.threshold))
@@ -164,10 +164,10 @@ class ThresholdSection(Section["NodeWork"]):
         with silent(self.slider):
             self.slider.setValue(round(100 * value))
         if self.work is not None:
-            self.work.set_threshold(self.session.background, value, self._failed)
+            self.work.cutting.set_threshold(self.session.background, value, self._failed)
 
     def _failed(self, error: Exception) -> None:
         if self.work is not None:
-            self.work.wanted = None
+            self.work.cutting.wanted = None
         self.session.notices.failed(error)
         self.refresh()

@@ -9,38 +9,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from gui.ai_result import AiResult, plan
 from gui.document import PALETTE, SegmentObject
 from gui.history import Step
 from gui.voxel_edit import VoxelEdit
-from inference.box import Box
-from inference.errors import UserError
-from plugins.lymph_nodes import outcome, recut, shaping
+from plugins.lymph_nodes import outcome
+from plugins.lymph_nodes.cutting import Cutting
 from plugins.lymph_nodes.measure import Node
 from plugins.lymph_nodes.prepare import THRESHOLD
-from plugins.lymph_nodes.review import Choices, Rejected, Review, Row, is_node, number_of
+from plugins.lymph_nodes.review import (
+    Choices,
+    Rejected,
+    Review,
+    Row,
+    is_node,
+    named,
+    number_of,
+)
 from plugins.lymph_nodes.sizes import Sizes
 from plugins.lymph_nodes.stations import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from gui.ai_result import Takeover
-    from gui.background import Background
     from gui.document import Document
     from gui.learning_section import Taught
     from gui.project import Kept
+    from inference.box import Box
     from inference.series import Array
     from plugins.lymph_nodes.landmarks import Landmarks
     from plugins.lymph_nodes.review import Earlier, State
 
-CUT = "Threshold of nodes"
 EARLY = "Early "
-AIR_HU, BONE_HU = -150, 350
-"""A click beyond cannot be meant for a node."""
 SAME_MM = 8.0
 """Two networks tell of one node at most so far apart."""
-MOST_OBJECTS = 255
 
 
 class NodeWork:
@@ -58,9 +59,7 @@ class NodeWork:
         self.earlier: Mapping[str, Earlier] = {}
         self.gone: tuple[Earlier, ...] = ()  # nodes of the earlier study without one here
         self.compared_with = ""
-        self.part: Array | None = None  # probability over the box of the search
-        self.box: Box | None = None
-        self.wanted: float | None = None  # threshold that is waited for
+        self.cutting = Cutting(self)
 
     # --- rows --------------------------------------------------------------------------------
 
@@ -74,7 +73,7 @@ class NodeWork:
     def rows(self) -> list[Row]:
         """Every node that has been measured, rejected ones as well, by number."""
         made = [
-            self._row(key, item.id, self.sizes.nodes[item.id], not self._by_ai(item))
+            self._row(key, item.id, self.sizes.nodes[item.id], not self.by_ai(item))
             for key, item in self.objects.items()
             if item.id in self.sizes.nodes
         ]
@@ -107,7 +106,7 @@ class NodeWork:
         """What to doubt about the result."""
         return self.found.get("warning") or ""
 
-    # --- search and threshold ----------------------------------------------------------------
+    # --- search ------------------------------------------------------------------------------
 
     def tell(self, nodes: Sequence[Mapping[str, Any]] | None) -> None:
         """Show nodes that a search tells of while it goes on; None: it is over."""
@@ -123,101 +122,11 @@ class NodeWork:
             self.early = []
         self.changed.emit()
 
-    def accept_search(
-        self,
-        background: Background,
-        result: Mapping[str, Any],
-        threshold: float,
-        then: Callable[[], None],
-        failed: Callable[[Exception], None],
-    ) -> None:
-        """Take over what a search gave; corrections and decisions made before stay."""
-        kept = ("warning", "models", "device", "seconds", "settings")
-        self.found = {name: result[name] for name in kept if name in result}
-        self.landmarks = result["landmarks"]
-        self.box, self.part = Box(*result["box"]), np.asarray(result["probability"])
-        whole = np.zeros(self.document.shape, np.float16)
-        whole[self.box.slices] = self.part
-
-        def finish() -> None:
-            self.early = []
-            self.changed.emit()
-            then()
-
-        self._cut(background, threshold, "Find lymph nodes", whole, finish, failed)
-
-    def set_threshold(
-        self, background: Background, threshold: float, failed: Callable[[Exception], None]
-    ) -> None:
-        """Cut the kept probability anew; all moves of the slider in a row are one step."""
-        if self.part is None:
-            return
-        busy, self.wanted = self.wanted is not None, threshold
-        if not busy:
-            self._next_cut(background, failed)
-
-    def _next_cut(self, background: Background, failed: Callable[[Exception], None]) -> None:
-        """The newest threshold; those that came while the last was worked on are passed over."""
-        threshold = self.wanted
-        if threshold is None or threshold == self.choices.threshold:
-            self.wanted = None
-            return
-        then = partial(self._next_cut, background, failed)
-        self._cut(background, threshold, CUT, None, then, failed)
-
-    def _cut(
-        self,
-        background: Background,
-        threshold: float,
-        title: str,
-        whole: Array | None,
-        then: Callable[[], None],
-        failed: Callable[[Exception], None],
-    ) -> None:
-        """Work out in the background what a threshold gives, take it over between strokes."""
-
-        def take(planned: tuple[Takeover, tuple[str, ...]]) -> None:
-            history = self.document.history
-            if history.grouping or planned[0].version != self.document.version:
-                return self._cut(background, threshold, title, whole, then, failed)
-            together = history.amend if history.undo_title == title == CUT else history.group
-            with together(title):
-                self.document.take(planned[0])
-                self._drop_empty(planned[1])
-                self._choose(replace(self.choices, threshold=threshold), "")
-            return then()
-
-        background.run(partial(self._planned, threshold, title, whole), take, failed)
-
-    def _planned(
-        self, threshold: float, title: str, whole: Array | None
-    ) -> tuple[Takeover, tuple[str, ...]]:
-        """What changes, and the names of nodes that the threshold no longer gives."""
-        box, part = self.box, self.part
-        if box is None or part is None:
-            raise RuntimeError("nothing was searched")
-        objects, ai = self.objects, self.document.ai_labels
-        ours = {item.id: key for key, item in objects.items() if self._by_ai(item)}
-        found = recut.cut(
-            part, self.document.scale, threshold, None if ai is None else ai[box.slices], ours,
-            [_within(out, box) for out in self.choices.rejected.values()], self.next_number,
-            MOST_OBJECTS - len(self.document.objects),
-        )  # fmt: skip
-        labels = np.zeros(self.document.shape, np.uint8)
-        labels[box.slices] = found.labels
-        lost = tuple(key for key in ours.values() if key not in found.names)
-        names = (*found.names, *lost)[:MOST_OBJECTS]
-        items = tuple(
-            SegmentObject(i, name, PALETTE[(number_of(name) - 1) % len(PALETTE)])
-            for i, name in enumerate(names, start=1)
-        )
-        return plan(self.document, AiResult(labels, items, title, whole)), lost
-
-    def _by_ai(self, item: SegmentObject) -> bool:
+    def by_ai(self, item: SegmentObject) -> bool:
         """Whether the network made an object: a new one may have the label of a deleted one."""
         return bool(item.origin and self.document.counts.ai[item.id])
 
-    def _drop_empty(self, keys: Sequence[str]) -> None:
+    def drop_empty(self, keys: Sequence[str]) -> None:
         """Delete objects of which nothing is left."""
         items = [item for key, item in self.objects.items() if key in keys]
         self.document.drop_empty(item.id for item in items if not item.locked)
@@ -230,7 +139,7 @@ class NodeWork:
         if rows and all(row.review.state == state for row in rows):
             state = "open"
         titles = {"accepted": "Accept", "rejected": "Reject", "open": "Leave open"}
-        with self.document.history.group(f"{titles[state]} {_named(rows)}"):
+        with self.document.history.group(f"{titles[state]} {named(rows)}"):
             for row in rows:
                 self._set_state(row, state)
 
@@ -251,13 +160,13 @@ class NodeWork:
         mask = self.document.labels[box.slices] == item.id
         out = Rejected(item.name, item.color, box, mask, row.node, row.by_hand)
         self.document.remove_object(item.id)
-        self._choose(replace(self.choices, rejected={**self.choices.rejected, row.key: out}), "")
+        self.choose(replace(self.choices, rejected={**self.choices.rejected, row.key: out}))
 
     def _put_back(self, key: str) -> None:
         out = self.choices.rejected[key]
         left = {name: other for name, other in self.choices.rejected.items() if name != key}
-        self._choose(replace(self.choices, rejected=left), "")
-        self._add(key, out.color, out.box, out.mask)
+        self.choose(replace(self.choices, rejected=left))
+        self.add(key, out.color, out.box, out.mask)
         if out.name != key:
             self.document.rename(self.document.active, out.name)
 
@@ -280,61 +189,7 @@ class NodeWork:
         self.compared_with, self.earlier, self.gone = study, earlier, gone
         self.changed.emit()
 
-    # --- shapes ------------------------------------------------------------------------------
-
-    def split(self, key: str) -> list[str]:
-        """Take a node apart at its waist; the names of its parts. Raises UserError."""
-        item, document = self._item(key), self.document
-        box = self.sizes.boxes[item.id]
-        parts = shaping.split(document.labels[box.slices] == item.id, document.scale)
-        if parts.max(initial=0) < 2:
-            raise UserError(f"{item.name} is too small to be split.")
-        with document.history.group(f"Split {item.name}"):
-            self._open_up(key, item)
-            made = []
-            for part in range(2, int(parts.max()) + 1):
-                mask = parts == part
-                document.apply(VoxelEdit.painted(document.labels, box, mask, 0, ""))
-                made.append(self._add(f"Node {self.next_number}", "", box, mask))
-        return [key, *made]
-
-    def merge(self, keys: Sequence[str]) -> str:
-        """Make one node of several, the largest; its name. Raises UserError."""
-        rows = [row for row in self.rows if row.key in keys and row.object_id]
-        if len(rows) < 2:
-            raise UserError("Choose two nodes or more to merge.")
-        rows.sort(key=lambda row: -row.node.volume_ml)
-        with self.document.history.group(f"Merge {_named(rows)}"):
-            for row in rows:
-                self._open_up(row.key, self.objects[row.key])
-            for row in rows[1:]:
-                self.document.merge_objects(row.object_id, rows[0].object_id)
-        return rows[0].key
-
-    def nearest(self, key: str) -> str | None:
-        """The node nearest to one, by their middles."""
-        row = self.row(key)
-        others = [other for other in self.rows if other.object_id and other.key != key]
-        if row is None or not others:
-            return None
-        scale = np.asarray(self.document.scale)
-        here = np.asarray(row.node.centroid)
-        return min(
-            others, key=lambda o: float(np.linalg.norm((o.node.centroid - here) * scale))
-        ).key
-
-    def add_at(self, seed: Sequence[int]) -> str:
-        """Outline the node at a voxel by one click; its name. Raises UserError."""
-        document = self.document
-        if document.labels[tuple(seed)]:
-            raise UserError("There is an object here already: click beside it, or edit it.")
-        if (value := float(document.image[tuple(seed)])) < AIR_HU or value > BONE_HU:
-            raise UserError(f"This is no soft tissue ({value:.0f} HU): click in the node.")
-        box, mask = shaping.grown(
-            document.image, document.probability, seed, document.scale, document.labels == 0
-        )
-        with document.history.group("Add a node"):
-            return self._add(f"Node {self.next_number}", "", box, mask)
+    # --- new objects -------------------------------------------------------------------------
 
     @property
     def next_number(self) -> int:
@@ -342,18 +197,12 @@ class NodeWork:
         keys = (*self.choices.reviews, *self.choices.rejected, *self.objects)
         return 1 + max((number_of(key) for key in keys), default=0)
 
-    def _item(self, key: str) -> SegmentObject:
-        item = self.objects.get(key)
-        if item is None:
-            raise UserError(f"{key} was rejected: take it back first.")
-        return item
-
-    def _open_up(self, key: str, item: SegmentObject) -> None:
+    def open_up(self, key: str, item: SegmentObject) -> None:
         """What is changed has to be decided on again."""
         self.document.set_locked(item.id, False)
         self._review(key, state="open")
 
-    def _add(self, key: str, color: str, box: Box, mask: Array) -> str:
+    def add(self, key: str, color: str, box: Box, mask: Array) -> str:
         """A new object where no other is."""
         document = self.document
         made = document.add_object(key, color or PALETTE[(number_of(key) - 1) % len(PALETTE)])
@@ -368,12 +217,13 @@ class NodeWork:
         after = replace(self.choices.of(key), **changes)
         if after != self.choices.reviews.get(key):
             reviews = {**self.choices.reviews, key: after}
-            self._choose(replace(self.choices, reviews=reviews), "")
+            self.choose(replace(self.choices, reviews=reviews))
 
-    def _choose(self, after: Choices, title: str) -> None:
+    def choose(self, after: Choices) -> None:
+        """Put choices in force, as part of a step to undo."""
         if after != self.choices:
             put = partial(self._put, self.choices), partial(self._put, after)
-            self.document.history.run(Step(title, *put, nbytes=500))
+            self.document.history.run(Step("", *put, nbytes=500))
 
     def _put(self, choices: Choices) -> None:
         self.choices = choices
@@ -395,15 +245,3 @@ class NodeWork:
     def publish(self) -> None:
         """Leave with the document what an export writes."""
         outcome.publish(self)
-
-
-def _named(rows: Sequence[Row]) -> str:
-    return rows[0].key if len(rows) == 1 else f"{len(rows)} nodes"
-
-
-def _within(out: Rejected, box: Box) -> tuple[Box, Array]:
-    """A rejected mask in the axes of a box."""
-    moved = out.box.shifted([-first for first in box.start])
-    inside = moved.clipped(box.shape)
-    cut = inside.shifted([-first for first in moved.start])
-    return inside, out.mask[cut.slices]
