@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from qtpy.QtCore import QMessageLogContext, QtMsgType
 
+    Offer = tuple[str, Callable[[], object]]  # the title of a button, and what it does
+
 log = logging.getLogger(__name__)
 
 Level = Literal["info", "warning", "error"]
@@ -79,6 +81,10 @@ class Notices(QObject):
         """Show one sentence, with what is behind it."""
         self._told.emit(sentence, details, level)
 
+    def offer(self, sentence: str, title: str, act: Callable[[], object]) -> None:
+        """Show one sentence with a button that does something, until it is taken or dismissed."""
+        self._show(sentence, "", "info", (title, act))
+
     def failed(self, error: BaseException, doing: str = "") -> None:
         """Tell of an exception: its own sentence if it has one for the user."""
         if isinstance(error, EmitLoopError) and error.__cause__ is not None:
@@ -110,16 +116,16 @@ class Notices(QObject):
             toast.dismiss()
         self.all.clear()
 
-    def _show(self, sentence: str, details: str, level: Level) -> None:
+    def _show(self, sentence: str, details: str, level: Level, offer: Offer | None = None) -> None:
         sentence, details = self.veil(sentence), self.veil(details)
         told = self._kept(Told(sentence, details, level))
         for same in [t for t in self.toasts if t.told.sentence == sentence]:
             same.dismiss()
         while len(self.toasts) >= LIMIT:
-            least = min(self.toasts, key=lambda toast: LEVELS.index(toast.told.level))
+            least = min(self.toasts, key=lambda toast: toast.importance)
             least.dismiss()  # the oldest of the least important
             self._unseen += 1
-        toast = Toast(told, self._host)
+        toast = Toast(told, self._host, offer)
         toast.dismissed.connect(self._gone)
         self.toasts.append(toast)
         self._arrange()
@@ -162,11 +168,11 @@ def _raise(part: QWidget, host: QWidget, top: int) -> None:
 
 
 class Toast(QFrame):
-    """One sentence over the window, with Details and a cross."""
+    """One sentence over the window, with Details or what is offered, and a cross."""
 
     dismissed = Signal(object)
 
-    def __init__(self, told: Told, host: QWidget) -> None:
+    def __init__(self, told: Told, host: QWidget, offer: Offer | None = None) -> None:
         super().__init__(host)
         self.told, self.sentence, self.details = told, told.sentence, told.details
         self.setObjectName("toast")
@@ -180,13 +186,21 @@ class Toast(QFrame):
         row.addWidget(text, 1)
         if told.details:
             row.addWidget(button("Details…", self._show_details))
+        self._act = None if offer is None else offer[1]
+        if offer is not None:
+            row.addWidget(button(offer[0], self._take, "primary"))
         cross = QToolButton()
         cross.setText("✕")
         cross.setAccessibleName("Dismiss")
         cross.clicked.connect(self.dismiss)
         row.addWidget(cross)
-        if SHOWN_MS[told.level]:
+        if SHOWN_MS[told.level] and offer is None:
             QTimer.singleShot(SHOWN_MS[told.level], self, self.dismiss)
+
+    @property
+    def importance(self) -> tuple[bool, int]:
+        """To tell which makes room for others: what waits for an answer stays longest."""
+        return self._act is not None, LEVELS.index(self.told.level)
 
     def dismiss(self) -> None:
         """Take the toast away."""
@@ -194,6 +208,11 @@ class Toast(QFrame):
             self.hide()
             self.dismissed.emit(self)
             self.deleteLater()
+
+    def _take(self) -> None:
+        self.dismiss()
+        if self._act is not None:
+            self._act()
 
     def _show_details(self) -> None:
         DetailsDialog(self.sentence, self.details, self.window()).open()

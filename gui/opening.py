@@ -82,6 +82,7 @@ class Opening(QObject):
         self._host, self._reader, self._studies = host, reader, studies
         self._settings, self._notices = settings, notices
         self._requests: dict[Job, Request] = {}
+        self._waiting: dict[Path, Drawn] = {}  # files of objects whose image was not to be found
         reader.job_finished.connect(self._finished)
 
     def open(self, paths: Iterable[Path]) -> None:
@@ -172,19 +173,31 @@ class Opening(QObject):
         if not {SAMPLES, data_folder()} & set(request.path.parents) and not request.among:
             self._settings.remember(request.path)
         self.opened.emit(request.documents)
-        for drawn in request.drawn:
+        for drawn in [*request.drawn, *self._now_possible(request)]:
             self._put_on_image(request, drawn)
+
+    def _now_possible(self, request: Request) -> list[Drawn]:
+        """The files that waited for what has been read now."""
+        came = {document.series.identity.series_uid for document in request.documents}
+        found = [drawn for drawn in self._waiting.values() if came & set(drawn.series)]
+        return [self._waiting.pop(drawn.path) for drawn in found]
 
     def _put_on_image(self, request: Request, drawn: Drawn) -> None:
         """Let a file's objects be edited on their image, which may have to be read before."""
         document = self._image(drawn)
         if document is not None:
+            self._waiting.pop(drawn.path, None)
             self._studies.select(document)
             self.drawn.emit(drawn.path, document)
         elif drawn.files:
             folder = Path(os.path.commonpath([file.parent for file in drawn.files]))
             alone = replace(drawn, files=())  # so that it ends, whatever is read
             self._read(Request(Attempt(folder), shown=True, among=drawn.files, drawn=[alone]))
+        else:
+            self._wait_for_images([drawn])
+
+    def _wait_for_images(self, drawings: Iterable[Drawn]) -> None:
+        self._waiting |= {drawn.path: drawn for drawn in drawings if not drawn.files}
 
     def _image(self, drawn: Drawn) -> Document | None:
         """The open series that objects were drawn on, volumes first, or their own grid."""
@@ -201,6 +214,7 @@ class Opening(QObject):
             request.attempt = again
             self._read(request)
             return
+        self._wait_for_images(request.drawn)
         if isinstance(error, UserError):
             error = UserError(self._plain(str(error), request.path))
         self._notices.failed(error)

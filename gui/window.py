@@ -24,6 +24,7 @@ from gui.dialogs import Dialogs
 from gui.export import Export
 from gui.job_bar import JobBar
 from gui.jobs import Jobs
+from gui.label_offer import LabelOffer
 from gui.layout import IMAGES, PREVIEW, START, WAITING
 from gui.mask_opening import MaskOpening
 from gui.menus import Commands
@@ -168,6 +169,8 @@ class LimnWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.opening.drawn.connect(self.masks.open)
+        offer = LabelOffer(self.masks, self.studies, self.settings, self.notices)
+        self.opening.opened.connect(offer.look)
         self.studies.selected_changed.connect(self._selected)
         self.studies.added.connect(self._added)
         self.studies.removed.connect(self._removed)

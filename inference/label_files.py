@@ -89,6 +89,16 @@ def read_job(context: JobContext, path: str, grid: Geometry, shape: tuple[int, .
     return Found(labels, tuple(shown), tuple(dict.fromkeys(filter(None, notes))))
 
 
+def share_inside(found: Series, image: Series) -> float:
+    """How much of the box of one volume lies inside another; 0 where nobody knows."""
+    if not (found.geometry.known and image.geometry.known):
+        return 0.0
+    low, high = _extent(found, image.geometry)
+    last = np.asarray(image.spatial_shape) - 0.5
+    common = np.minimum(high, last) - np.maximum(low, -0.5)
+    return float(np.prod(np.clip(common, 0, None) / (high - low)))
+
+
 def _left_out(path: Path, names: list[str]) -> list[str]:
     if not names:
         return []
@@ -168,13 +178,18 @@ def _pasted(labels: Array, start: tuple[int, ...], shape: tuple[int, ...]) -> Pl
 
 def _reached(found: Series, grid: Geometry, shape: tuple[int, ...]) -> Box:
     """The box of an image that holds all voxels of a series."""
+    low, high = _extent(found, grid)
+    start, stop = (tuple(end.astype(int).tolist()) for end in (np.floor(low), np.ceil(high) + 1))
+    return Box(start, stop).clipped(shape)
+
+
+def _extent(found: Series, grid: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The lowest and highest (z, y, x) index of a grid that the corners of a series reach."""
     corners = np.array(list(product(*((-0.5, n - 0.5) for n in found.spatial_shape))))
     patient = found.geometry.to_patient(corners)
     to_index = np.linalg.inv(grid.affine)
     index = patient @ to_index[:3, :3].T + to_index[:3, 3]
-    ends = np.floor(index.min(axis=0)), np.ceil(index.max(axis=0)) + 1
-    start, stop = (tuple(end.astype(int).tolist()) for end in ends)
-    return Box(start, stop).clipped(shape)
+    return index.min(axis=0), index.max(axis=0)
 
 
 def _resampled(turned: Array, found: Series, grid: Geometry, box: Box) -> Labels:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from conftest import wait_until
+from qtpy.QtWidgets import QPushButton
 
 from gui.export_content import Snapshot, findings
 from gui.voxel_edit import VoxelEdit
@@ -17,7 +19,7 @@ from inference.errors import UserError
 from inference.object_files import Objects, header
 from inference.reading import read, stream_job
 from inference.worker import JobContext
-from inference.writing import Algorithm, Segment
+from inference.writing import Algorithm, Segment, to_itk
 from plugins.dicom.index import Index
 from plugins.dicom.load import load_series
 from plugins.dicom.scan import scan_job
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gui.document import Document
+    from gui.notices import Toast
     from gui.window import LimnWindow
     from inference.series import Array
 
@@ -152,10 +155,71 @@ def test_without_its_image_a_segmentation_lies_on_its_own_grid(
     assert any("neither open nor beside it" in sentence for sentence in told)
 
 
-def test_without_its_image_a_structure_set_says_which_it_needs(
+def test_without_its_image_a_structure_set_says_which_it_needs_and_waits_for_it(
     window: LimnWindow, study: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "far" / "away").mkdir(parents=True)
     moved = (study / "drawn" / "case_rtstruct.dcm").rename(tmp_path / "far" / "away" / "a.dcm")
     with pytest.raises(UserError, match=r"open the series .*2\.25\.71"):
         read(moved)
+    window.opening.open([moved])
+    wait_until(lambda: window.notices.toasts)
+    assert not window.studies.open
+    np.testing.assert_array_equal(stored(open_in(window, study / "ct")), labels())
+
+
+# --- label maps without a word about their image -------------------------------------------------
+
+
+@pytest.fixture(params=["one grid", "another grid"])
+def label_map(request: pytest.FixtureRequest, study: Path, tmp_path: Path) -> Path:
+    """The objects in a NIfTI file, as whole numbers in float, as some programs write them."""
+    (ct,) = load_series(study / "ct")
+    image = to_itk(labels().astype(np.float32), ct.geometry)
+    if request.param == "another grid":
+        size, spacing = image.GetSize(), image.GetSpacing()
+        image = sitk.Resample(
+            image, [n * 2 for n in size], sitk.Transform(), sitk.sitkNearestNeighbor,
+            image.TransformContinuousIndexToPhysicalPoint([-0.25] * 3),
+            [step / 2 for step in spacing], image.GetDirection(),
+        )  # fmt: skip
+    sitk.WriteImage(image, str(tmp_path / "made elsewhere.nii.gz"))
+    return tmp_path / "made elsewhere.nii.gz"
+
+
+@pytest.mark.parametrize("image_first", [True, False], ids=["image first", "labels first"])
+def test_a_label_map_is_offered_on_the_image_that_it_fits(
+    window: LimnWindow, study: Path, label_map: Path, image_first: bool
+) -> None:
+    paths = [study / "ct", label_map]
+    for count, path in enumerate(paths if image_first else paths[::-1], 1):
+        window.opening.open([path])
+        wait_until(lambda: len(window.studies.open) == count and not window.job_bar.rows)  # noqa: B023
+    (offer,) = offers(window)
+    assert "made elsewhere.nii.gz holds labels" in offer.sentence
+    (take,) = [each for each in offer.findChildren(QPushButton) if each.text() == "Edit there"]
+    take.click()
+    wait_until(lambda: any(document.objects for document in window.studies.open))
+    (document,) = window.studies.open  # the map is no image among others any more
+    assert document.series.modality == "CT"
+    np.testing.assert_array_equal(stored(document), labels())
+    assert not offers(window)
+
+
+def test_nothing_is_offered_where_nothing_fits(
+    window: LimnWindow, study: Path, label_map: Path, tmp_path: Path
+) -> None:
+    (ct,) = load_series(study / "ct")
+    far = ct.geometry.affine.copy()
+    far[:3, 3] += 500
+    elsewhere = to_itk(labels(), replace(ct.geometry, affine=far))
+    grey = to_itk(ct.voxels.astype(np.int32) + 2000, ct.geometry)
+    for name, image in (("elsewhere.nrrd", elsewhere), ("grey.nrrd", grey)):
+        sitk.WriteImage(image, str(tmp_path / name))
+    window.opening.open([study / "ct", tmp_path / "elsewhere.nrrd", tmp_path / "grey.nrrd"])
+    wait_until(lambda: len(window.studies.open) == 3 and not window.job_bar.rows)
+    assert not offers(window)
+
+
+def offers(window: LimnWindow) -> list[Toast]:
+    return [toast for toast in window.notices.toasts if "holds labels" in toast.sentence]

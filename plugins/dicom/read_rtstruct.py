@@ -85,7 +85,8 @@ def wanted_image(path: Path, header: Dataset) -> str:
     slices = f" of {count} slices" if count > 1 else ""
     return (
         f"{path.name} holds outlines, no image: open the series{slices} that they were drawn on "
-        f"(series UID {uid}), then the file with File, Open mask on this image."
+        f"(series UID {uid}) in the same window, and they are put on it; on another image, File, "
+        "Open mask on this image puts them."
     )
 
 

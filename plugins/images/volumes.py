@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 AIR_HU, SOFT_TISSUE_HU = -900, 20  # a volume that reaches from one to beyond the other is a CT
 
+LOOKED_AT = 16  # slices of a volume, to tell whether it is a label map
+MOST_LABELS = 256  # with the background
+PATCHES = 0.8  # of the neighbours within objects that have one label: in images, few are alike
+
 
 def read_volume(path: Path) -> list[Series]:
     """One series for each 3-D volume or 2-D picture in the file; raises UserError."""
@@ -92,12 +96,27 @@ def _series(
         window=(40.0, 400.0) if is_ct else None,
         unit="HU" if is_ct else "",
         warnings=notes,
+        details={"labels": True} if not rgb and _looks_like_labels(voxels) else {},
     )
 
 
 def _looks_like_ct(voxels: Array) -> bool:
     """These files name no modality; only CT has its air near -1000 and its tissue above 0."""
     return bool(voxels.min() <= AIR_HU and voxels.max() >= SOFT_TISSUE_HU)
+
+
+def _looks_like_labels(voxels: Array) -> bool:
+    """Whether a volume (z, y, x) holds a few whole numbers in patches on a background of zeros."""
+    drawn = np.flatnonzero(voxels.any(axis=(1, 2))) if voxels.ndim == 3 else np.array([])
+    chosen = voxels[drawn[:: max(1, len(drawn) // LOOKED_AT)]] if len(drawn) else voxels[:0]
+    if voxels.dtype.kind not in "biuf" or not chosen.size or chosen.min() < 0:
+        return False
+    whole = voxels.dtype.kind != "f" or bool((chosen == np.rint(chosen)).all())
+    if not whole or chosen.all() or len(np.unique(chosen)) > MOST_LABELS:
+        return False
+    beside = (chosen[..., 1:] != 0) & (chosen[..., :-1] != 0)
+    alike = (chosen[..., 1:] == chosen[..., :-1])[beside]
+    return bool(alike.mean() > PATCHES) if alike.size else len(np.unique(chosen)) == 2
 
 
 def _refusal(path: Path, reason: str) -> str:
