@@ -32,6 +32,7 @@ class Quantity:
     unit: str
     derivation: Code | None = None  # MEAN, STANDARD_DEVIATION …
     method: Code | None = None  # whose definition it follows
+    ends: tuple[tuple[float, ...], ...] = ()  # of a length: voxels of `Series.canonical()`
 
 
 @dataclass(frozen=True, slots=True)

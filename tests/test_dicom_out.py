@@ -60,10 +60,13 @@ SEGMENTS = (
     Segment(3, "Node 1", "#ff0000", MODEL, "Lymph node"),
     Segment(7, "Retinal vessels", "#00ff00", Algorithm("Clicks fast", "0.2", by_itself=False)),
 )
+IN_A_SLICE = ((5.0, 1.0, 2.5), (5.0, 6.0, 2.5))
+ACROSS = ((4.0, 1.0, 2.0), (6.0, 6.0, 8.0))
 NODE = Measured(
     "Node 1",
     (
-        Quantity(SHORT_AXIS, 9.5, "mm"), Quantity(LONG_AXIS, 14.25, "mm"),
+        Quantity(SHORT_AXIS, 9.5, "mm", ends=IN_A_SLICE),
+        Quantity(LONG_AXIS, 14.25, "mm", ends=ACROSS),
         Quantity(VOLUME, 1.2, "ml"), Quantity(ATTENUATION, 45.5, HOUNSFIELD, MEAN),
     ),
     LYMPH_NODE, STATIONS["4"], RIGHT, label=3, place=(5.0, 1.0, 8.0), algorithm=MODEL,
@@ -234,31 +237,74 @@ def test_a_report_holds_every_measurement_and_the_segment_it_is_of(tmp_path: Pat
     assert (report.CompletionFlag, report.VerificationFlag) == ("PARTIAL", "UNVERIFIED")
     assert items(report, "Comment")[0].TextValue == NOTICE
     (measurements,) = items(report, "Imaging Measurements")
-    node, zone = measurements.ContentSequence
-    uid = items(node, "Tracking Unique Identifier")[0].UID
-    assert uid == seg.SegmentSequence[0].TrackingUID
-    assert items(node, "Tracking Identifier")[0].TextValue == "Node 1"
-    assert items(node, "Finding")[0].ConceptCodeSequence[0].CodeValue == "59441001"
-    (site,) = items(node, "Finding Site")
-    assert site.ConceptCodeSequence[0].CodeValue == "127932007"
-    assert items(site, "Laterality")[0].ConceptCodeSequence[0].CodeMeaning == "Right"
+    node, lengths, zone = measurements.ContentSequence
+    for group in (node, lengths):  # of one thing
+        uid = items(group, "Tracking Unique Identifier")[0].UID
+        assert uid == seg.SegmentSequence[0].TrackingUID
+        assert items(group, "Tracking Identifier")[0].TextValue == "Node 1"
+        assert items(group, "Finding")[0].ConceptCodeSequence[0].CodeValue == "59441001"
+        (site,) = items(group, "Finding Site")
+        assert site.ConceptCodeSequence[0].CodeValue == "127932007"
+        assert items(site, "Laterality")[0].ConceptCodeSequence[0].CodeMeaning == "Right"
+        assert items(group, "Algorithm Name")[0].TextValue == "Lymph nodes fast"
+        assert items(group, "Algorithm Version")[0].TextValue == "1.2"
     (segment,) = items(node, "Referenced Segment")
     assert segment.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == seg.SOPInstanceUID
     assert segment.ReferencedSOPSequence[0].ReferencedSegmentNumber == 1
-    for meaning, value, unit in (
-        ("Short axis", 9.5, "mm"), ("Long axis", 14.25, "mm"), ("Volume", 1.2, "ml"),
-        ("Attenuation Coefficient", 45.5, "[hnsf'U]"),
+    for group, meaning, value, unit in (
+        (lengths, "Short axis", 9.5, "mm"), (lengths, "Long axis", 14.25, "mm"),
+        (node, "Volume", 1.2, "ml"), (node, "Attenuation Coefficient", 45.5, "[hnsf'U]"),
     ):  # fmt: skip
-        (item,) = items(node, meaning)
+        (item,) = items(group, meaning)
         (number,) = item.MeasuredValueSequence
         assert float(number.NumericValue) == value
         assert number.MeasurementUnitsCodeSequence[0].CodeValue == unit
     (mean,) = items(items(node, "Attenuation Coefficient")[0], "Derivation")
     assert mean.ConceptCodeSequence[0].CodeMeaning == "Mean"
-    assert items(node, "Algorithm Name")[0].TextValue == "Lymph nodes fast"
-    assert items(node, "Algorithm Version")[0].TextValue == "1.2"
     assert items(zone, "CRAE")[0].MeasuredValueSequence[0].NumericValue == 150.25
     assert items(zone, "Finding Site")[0].ConceptCodeSequence[0].CodeMeaning == "Retina"
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_length_says_from_where_to_where_it_was_measured(tmp_path: Path, kind: str) -> None:
+    series = SOURCES[kind](tmp_path)
+    report = pydicom.dcmread(exported(series, tmp_path)["report.dcm"])
+    lengths = items(report, "Imaging Measurements")[0].ContentSequence[1]
+    short, long = (
+        next(part for part in items(lengths, meaning)[0].ContentSequence if "GraphicData" in part)
+        for meaning in ("Short axis", "Long axis")
+    )
+    assert (short.ValueType, short.GraphicType) == ("SCOORD", "POLYLINE")
+    assert short.RelationshipType == long.RelationshipType == "INFERRED FROM"
+    # columns and rows, from the corner of the first pixel, whose middle is at 0.5
+    np.testing.assert_allclose(short.GraphicData, [3, 1.5, 3, 6.5])
+    (image,) = short.ContentSequence
+    assert (image.ValueType, image.RelationshipType) == ("IMAGE", "SELECTED FROM")
+    (source,) = image.ReferencedSOPSequence
+    frame = source.get("ReferencedFrameNumber")
+    found = source.ReferencedSOPInstanceUID, frame and int(frame)
+    assert found == shown_at(series, 5)
+    if series.kind == "volume":
+        assert long.ValueType == "SCOORD3D"
+        patient = series.canonical_geometry.to_patient(np.array(ACROSS))
+        np.testing.assert_allclose(np.reshape(long.GraphicData, (2, 3)), patient, atol=1e-3)
+        source_file = pydicom.dcmread(series.path)
+        known = source_file.get("FrameOfReferenceUID", long.ReferencedFrameOfReferenceUID)
+        assert long.ReferencedFrameOfReferenceUID == known
+
+
+def shown_at(series: Series, index: int) -> tuple[str, int | None]:
+    """The instance and frame that hold a slice or frame of a series."""
+    files = [pydicom.dcmread(path) for path in series.paths]
+    if len(files) > 1:
+        return files[index].SOPInstanceUID, None
+    if series.kind != "volume":
+        last = 0 if series.kind == "image" else len(series.voxels) - 1  # beyond it: the nearest
+        return files[0].SOPInstanceUID, min(index, last) + 1
+    groups = files[0].PerFrameFunctionalGroupsSequence
+    places = np.array([group.PlanePositionSequence[0].ImagePositionPatient for group in groups])
+    corner = series.canonical_geometry.to_patient(np.array((index, 0, 0)))
+    return files[0].SOPInstanceUID, int(np.linalg.norm(places - corner, axis=1).argmin()) + 1
 
 
 def test_a_single_object_of_a_photograph_is_referred_to_as_well(tmp_path: Path) -> None:
@@ -267,7 +313,7 @@ def test_a_single_object_of_a_photograph_is_referred_to_as_well(tmp_path: Path) 
     alone = replace(objects(series), labels=one, segments=SEGMENTS[:1], measured=(NODE,))
     wanted = object_files.named("seg,report")
     seg, report = map(pydicom.dcmread, object_files.write(alone, tmp_path / "one", wanted))
-    (node,) = items(report, "Imaging Measurements")[0].ContentSequence
+    node, _ = items(report, "Imaging Measurements")[0].ContentSequence
     (segment,) = items(node, "Referenced Segment")
     assert segment.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == seg.SOPInstanceUID
 

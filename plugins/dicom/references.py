@@ -121,12 +121,18 @@ def shown(found: Sequence[Dataset], series: Series) -> list[Shown]:
 
 def nearest(found: Sequence[Shown], series: Series, place: Sequence[float]) -> Shown:
     """The source picture at a voxel of the canonical grid."""
-    at = float(place[0])
-    if series.kind == "volume":
-        patient = series.canonical_geometry.to_patient(np.asarray(place, float))
-        to_index = np.linalg.inv(series.geometry.affine)
-        at = float(to_index[0, :3] @ patient + to_index[0, 3])
+    at = float(stored_places(series, [place])[0, 0])
     return min(found, key=lambda entry: abs(entry.index - at))
+
+
+def stored_places(series: Series, places: Sequence[Sequence[float]]) -> Array:
+    """Voxels (n, 3) of the stored grid for those of the canonical one; of a picture, z is 0."""
+    if series.kind != "volume":
+        found = np.asarray(places, float)
+        return np.pad(found, ((0, 0), (3 - found.shape[1], 0)))
+    patient = series.canonical_geometry.to_patient(np.asarray(places, float))
+    to_index = np.linalg.inv(series.geometry.affine)
+    return np.asarray(patient @ to_index[:3, :3].T + to_index[:3, 3])
 
 
 def referred(source: Dataset) -> Dataset:

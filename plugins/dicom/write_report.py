@@ -9,8 +9,10 @@ gives its table as `Findings` (`inference.tasks.Task.findings`); the rest is don
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
@@ -20,7 +22,7 @@ from inference.version import VERSION
 from inference.writing import NOTICE, atomic
 from plugins.dicom.header import number, text
 from plugins.dicom.parse import read_header
-from plugins.dicom.references import nearest, shown, sources
+from plugins.dicom.references import nearest, shown, sources, stored_places
 from plugins.dicom.write_seg import FAMILY, LONGEST
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from highdicom.sr import (
         AlgorithmIdentification,
         Comprehensive3DSR,
+        CoordinatesForMeasurement,
+        CoordinatesForMeasurement3D,
         FindingSite,
         Measurement,
         MeasurementsAndQualitativeEvaluations,
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
 
 DEVICE = generate_uid(entropy_srcs=["Limn", VERSION])  # the same program is the same observer
 PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+HALF_A_SLICE = 0.5 + 1e-3
 COMMENT = Code("121106", "DCM", "Comment")
 
 
@@ -88,7 +93,7 @@ def _report(series: Series, things: Sequence[Measured], seg: Dataset | None) -> 
 
     found = sources(series, "a CSV table")
     pictures = shown(found, series)
-    groups = [_group(thing, pictures, series, seg) for thing in things]
+    groups = [group for thing in things for group in _groups(thing, pictures, series, seg)]
     content = MeasurementReport(_observer(), PROCEDURE, groups)
     content[0].ContentSequence.append(_comment())
     made = Comprehensive3DSR(
@@ -138,35 +143,59 @@ def _comment() -> Dataset:
     return TextContentItem(COMMENT, NOTICE, RelationshipTypeValues.CONTAINS)
 
 
-def _group(
+def _groups(
     thing: Measured, pictures: Sequence[Shown], series: Series, seg: Dataset | None
+) -> list[Group]:
+    """What is measured of a thing's segment, and apart from it, as TID 1411 wants, its lengths.
+
+    Both have one tracking identifier.
+    """
+    tracked = replace(thing, tracking_uid=thing.tracking_uid or generate_uid(None))
+    segment = _segment_of(thing, seg)
+    if seg is None or segment is None:
+        return [_in_images(tracked, pictures, series)]
+    lengths = tuple(quantity for quantity in thing.quantities if quantity.ends)
+    others = tuple(quantity for quantity in thing.quantities if not quantity.ends)
+    whole = _of_segment(replace(tracked, quantities=others), pictures, series, seg, segment)
+    apart = replace(tracked, quantities=lengths)
+    return [whole, _in_images(apart, pictures, series)] if lengths else [whole]
+
+
+def _in_images(thing: Measured, pictures: Sequence[Shown], series: Series) -> Group:
+    from highdicom.sr import MeasurementsAndQualitativeEvaluations
+
+    images = _images(thing, pictures, series)
+    about = _about(thing, pictures, series)
+    return MeasurementsAndQualitativeEvaluations(source_images=images, **about)
+
+
+def _of_segment(
+    thing: Measured, pictures: Sequence[Shown], series: Series, seg: Dataset, segment: int
 ) -> Group:
     from highdicom.sr import (
-        MeasurementsAndQualitativeEvaluations,
         ReferencedSegment,
         SourceSeriesForSegmentation,
-        TrackingIdentifier,
         VolumetricROIMeasurementsAndQualitativeEvaluations,
     )
 
-    about: dict[str, Any] = {
-        "tracking_identifier": TrackingIdentifier(
-            thing.tracking_uid or generate_uid(None), thing.name[:LONGEST]
-        ),
-        "finding_type": _coded(thing.finding),
-        "finding_sites": _sites(thing),
-        "algorithm_id": _algorithm(thing),
-        "measurements": [_measurement(quantity) for quantity in thing.quantities],
-    }
-    segment = _segment_of(thing, seg)
-    if seg is None or segment is None:
-        images = _images(thing, pictures, series)
-        return MeasurementsAndQualitativeEvaluations(source_images=images, **about)
     whole = ReferencedSegment(
         seg.SOPClassUID, seg.SOPInstanceUID, segment,
         source_series=SourceSeriesForSegmentation(pictures[0].source.SeriesInstanceUID),
     )  # fmt: skip
+    about = _about(thing, pictures, series)
     return VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=whole, **about)
+
+
+def _about(thing: Measured, pictures: Sequence[Shown], series: Series) -> dict[str, Any]:
+    from highdicom.sr import TrackingIdentifier
+
+    return {
+        "tracking_identifier": TrackingIdentifier(thing.tracking_uid, thing.name[:LONGEST]),
+        "finding_type": _coded(thing.finding),
+        "finding_sites": _sites(thing),
+        "algorithm_id": _algorithm(thing),
+        "measurements": [_measurement(each, pictures, series) for each in thing.quantities],
+    }
 
 
 def _segment_of(thing: Measured, seg: Dataset | None) -> int | None:
@@ -211,17 +240,41 @@ def _algorithm(thing: Measured) -> AlgorithmIdentification | None:
     return AlgorithmIdentification(by.name, by.version or VERSION, family=FAMILY)
 
 
-def _measurement(quantity: Quantity) -> Measurement:
+def _measurement(quantity: Quantity, pictures: Sequence[Shown], series: Series) -> Measurement:
     from highdicom.sr import Measurement
 
-    name = quantity.name
+    name, ends = quantity.name, quantity.ends
     return Measurement(
         Code(name.value, name.scheme, name.meaning),
         quantity.value,
         Code(quantity.unit, "UCUM", quantity.unit),
         derivation=_coded(quantity.derivation),
         method=_coded(quantity.method),
+        referenced_coordinates=[_line(ends, pictures, series)] if ends else None,
     )
+
+
+def _line(
+    ends: Sequence[Sequence[float]], pictures: Sequence[Shown], series: Series
+) -> CoordinatesForMeasurement | CoordinatesForMeasurement3D:
+    """Where a length was measured: on its source image, or in the patient where it leaves that."""
+    from highdicom.sr import (
+        CoordinatesForMeasurement,
+        CoordinatesForMeasurement3D,
+        SourceImageForRegion,
+    )
+
+    stored = stored_places(series, ends)
+    picture = min(pictures, key=lambda entry: abs(entry.corner[0] - stored[:, 0].mean()))
+    away = np.abs(stored[:, 0] - picture.corner[0]).max()
+    if series.kind == "volume" and away > HALF_A_SLICE:
+        places = series.canonical_geometry.to_patient(np.asarray(ends))
+        frame_of_reference = picture.source.FrameOfReferenceUID
+        return CoordinatesForMeasurement3D("POLYLINE", places, frame_of_reference)
+    down_across = stored[:, 1:] - picture.corner[1:] + 0.5  # 0, 0 is the corner of the first pixel
+    frames = None if picture.frame_number is None else [picture.frame_number]
+    source = SourceImageForRegion(picture.source.SOPClassUID, picture.source.SOPInstanceUID, frames)
+    return CoordinatesForMeasurement("POLYLINE", down_across[:, ::-1], source)
 
 
 def _coded(code: measured.Code | None) -> Code | None:
