@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from inference.errors import UserError
@@ -130,6 +131,10 @@ TOLERANCE = 0.1
 """Of the run's range, mean over 8×8 px: half of the contrast of a large vessel."""
 DOUBTED = 0.5
 """Frames of less confidence are flagged."""
+GRAIN = 4
+"""Px of the blocks in which the reason for doubt is looked for, and blocks that are smoothed."""
+STEPPED = 3
+"""Blocks from which a motion of everything is that of the table."""
 
 
 def features(signs: Signs) -> Array:
@@ -155,13 +160,32 @@ def reduced(picture: Array, factor: int = 8) -> Array:
 
 def reason(first: Array, last: Array) -> str:
     """Why frames between these two, scaled, are doubtful: one of a few words for the user."""
-    a, b = reduced(first), reduced(last)
-    if _alike(a, b) < 0.5:
-        return "the table moved" if _alike(*_aligned(a, b)) > 0.8 else "the scene changes"
-    change = b - a
-    strong = change[np.abs(change) >= np.quantile(np.abs(change), 0.98)]
-    one_way = abs(float(np.sign(strong).mean())) if strong.size else 0.0
-    return "contrast arrives or leaves" if one_way > 0.8 else "the frames differ much"
+    a, b = (_without_slopes(reduced(frame, GRAIN)) for frame in (first, last))
+    way = _shift(a, b)
+    together = _alike(*_overlap(a, b, way))
+    if max(map(abs, way)) >= STEPPED and together > max(0.45, _alike(a, b) + 0.2):
+        return "the table moved"
+    alike = _alike(reduced(first), reduced(last))
+    emptier, fuller = sorted((float(a.std()), float(b.std())))
+    if _one_way(first, last) > 0.8 and (alike > 0.5 or emptier < 0.5 * fuller):
+        return "contrast arrives or leaves"
+    return "the scene changes" if alike < 0.5 else "the frames differ much"
+
+
+def _one_way(first: Array, last: Array) -> float:
+    """How much more of the strongest changes darken than brighten, or the reverse: 0 to 1."""
+    change = reduced(last, GRAIN) - reduced(first, GRAIN)
+    fine = change - 0.9 * _smooth(change)
+    strong = fine[np.abs(fine) >= np.quantile(np.abs(fine), 0.98)]
+    return abs(float(np.sign(strong).mean()))
+
+
+def _without_slopes(picture: Array) -> Array:
+    return np.asarray(picture - _smooth(picture))
+
+
+def _smooth(picture: Array) -> Array:
+    return np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), GRAIN))
 
 
 def _alike(a: Array, b: Array) -> float:
@@ -171,12 +195,18 @@ def _alike(a: Array, b: Array) -> float:
     return float((a * b).sum()) / norm if norm > 0 else 1.0
 
 
-def _aligned(a: Array, b: Array) -> tuple[Array, Array]:
-    """What both show after the shift that phase correlation finds."""
+def _shift(a: Array, b: Array) -> tuple[int, int]:
+    """By phase correlation, (y, x)."""
     from skimage.registration import phase_cross_correlation
 
-    y, x = (round(float(v)) for v in phase_cross_correlation(a, b)[0])  # type: ignore[no-untyped-call]
-    height, width = a.shape
+    fade = np.outer(*(np.hanning(size) for size in a.shape))
+    y, x = phase_cross_correlation(fade * a, fade * b)[0]  # type: ignore[no-untyped-call]
+    return round(float(y)), round(float(x))
+
+
+def _overlap(a: Array, b: Array, way: tuple[int, int]) -> tuple[Array, Array]:
+    """What both show after a shift (y, x)."""
+    (y, x), (height, width) = way, a.shape
     here = np.s_[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
     there = np.s_[max(0, -y) : height + min(0, -y), max(0, -x) : width + min(0, -x)]
     return a[here], b[there]
