@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gui.notices import Notices
     from gui.settings import SettingsFile
     from gui.studies import Studies
-    from inference.client import Job
+    from inference.job import Job
 
 WARM_UP = "Preparing"  # how the titles of jobs begin that only make a model ready
 

@@ -12,7 +12,7 @@ from gui.theme import GRID
 
 if TYPE_CHECKING:
     from gui.jobs import Jobs
-    from inference.client import Job
+    from inference.job import Job
 
 APPEARS_MS = 250  # what is over sooner is not worth a flicker
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QCoreApplication, QObject, Qt, Signal
 
 from gui.background import complain
-from inference.client import Job, WorkerClient
+from inference.client import WorkerClient
 from inference.messages import Priority
 from inference.shared import SharedArray
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from inference.cluster_jobs import RemoteClient
     from inference.device import Device
+    from inference.job import Job
     from inference.series import Array
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gui.notices import Notices
     from gui.settings import SettingsFile
     from gui.studies import Studies
-    from inference.client import Job
+    from inference.job import Job
 
 SAMPLES = resource_path("samples")
 FILTERS = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from gui.jobs import Jobs
-    from inference.client import Job
+    from inference.job import Job
 
 
 @dataclass(eq=False)

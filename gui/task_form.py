@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gui.session import Session
-    from inference.client import Job
+    from inference.job import Job
     from inference.tasks import Setting, Task
 
 Field = tuple[QWidget, "Callable[[], Any]"]

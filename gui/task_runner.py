@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gui.background import Background
     from gui.document import Document
     from gui.session import Session
-    from inference.client import Job
+    from inference.job import Job
     from inference.tasks import Task
 
 

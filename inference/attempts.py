@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inference.arrivals import Decoding
-from inference.client import WorkerCrashed
+from inference.job import WorkerCrashed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import numpy as np
 
-from inference.client import Job, Newest
 from inference.cluster import connect, told
 from inference.cluster_worker import do_job
 from inference.errors import UserError
+from inference.job import Job, Newest
 from inference.lane import Work
 from inference.messages import Priority, Run
 from inference.shared import SharedArray

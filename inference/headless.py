@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from inference import audit, weights
 from inference.arrivals import Arrived, Listed
 from inference.attempts import READ, STREAM, Attempt
-from inference.client import WorkerClient, WorkerCrashed
+from inference.client import WorkerClient
 from inference.errors import UserError
+from inference.job import WorkerCrashed
 from inference.version import VERSION
 from inference.writing import NOTICE
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from inference.cases import Case, Remote
-    from inference.client import Job
     from inference.headless import OnProgress, Request
+    from inference.job import Job
     from inference.series import Array, Series
 
 State = Literal["done", "failed", "skipped"]

@@ -18,7 +18,7 @@ from gui.document import Document
 from gui.jobs import Jobs
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
-from inference.client import WorkerCrashed
+from inference.job import WorkerCrashed
 from inference.series import Geometry, Series
 from plugins.click_segmentation.following import Following
 from plugins.click_segmentation.stretches import Stretch, plan

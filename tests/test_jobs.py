@@ -13,7 +13,7 @@ import pytest
 from qtpy.QtCore import QTimer
 
 from gui.jobs import Jobs
-from inference.client import WorkerCrashed
+from inference.job import WorkerCrashed
 from inference.messages import Priority
 from tests import tasks_for_tests as tasks
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
-    from inference.client import Job
+    from inference.job import Job
 
 LONG = 60_000  # ms: only to end a test that would hang
 SHARED_MEMORY = Path("/dev/shm")

@@ -15,9 +15,10 @@ import psutil
 import pytest
 
 from inference import client as client_module
-from inference.client import Job, TaskFailed, WorkerClient, WorkerCrashed, WorkerStopped
+from inference.client import WorkerClient
 from inference.errors import UserError
 from inference.handover import LARGE
+from inference.job import Job, TaskFailed, WorkerCrashed, WorkerStopped
 from inference.messages import Priority
 from inference.shared import SharedArray
 from tests import tasks_for_tests as tasks

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gui.background import Background
     from gui.document import Document
     from gui.jobs import Jobs
-    from inference.client import Job
+    from inference.job import Job
     from plugins.click_segmentation.stretches import Stretch
 
     Mask = NDArray[np.bool_]

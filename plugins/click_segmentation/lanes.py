@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gui.document import Document
     from gui.voxel_edit import VoxelEdit
-    from inference.client import Job
+    from inference.job import Job
     from plugins.click_segmentation.stretches import Stretch, Track
 
     Mask = NDArray[np.bool_]

@@ -70,9 +70,7 @@ def course(network: Any, lessons: Sequence[Lesson], device: str) -> Course:
     from inference.training import Plan
     from plugins.click_segmentation.lessons import loss_of
 
-    plan = Plan(
-        steps=STEPS, rate=RATE, weight_decay=0.02, warm_up=10, ema=0.97
-    )
+    plan = Plan(steps=STEPS, rate=RATE, weight_decay=0.02, warm_up=10, ema=0.97)
     return Course(_batches([one for each in lessons for one in _shown(each)]), loss_of, plan)
 
 

@@ -12,8 +12,8 @@ from psygnal import Signal
 
 from gui.tool import Outline
 from inference.box import Box
-from inference.client import WorkerCrashed
 from inference.errors import UserError
+from inference.job import WorkerCrashed
 from inference.messages import Priority
 from plugins.click_segmentation.widget_board import color_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gui.document import Document
     from gui.planes import Position
     from gui.session import Session
-    from inference.client import Job
+    from inference.job import Job
     from plugins.click_segmentation.prompts import Prompt
     from plugins.click_segmentation.session import ClickSession
     from plugins.click_segmentation.slices import Mask, Place, Question

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference import archives, audit
-from inference.client import WorkerClient, WorkerCrashed
+from inference.client import WorkerClient
 from inference.errors import UserError
+from inference.job import WorkerCrashed
 from plugins.dicom.deidentify_files import WRITE, Copying, Order
 from plugins.dicom.masking import Mask
 from plugins.dicom.profile import OPTIONS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydicom.uid import UID
 
 from inference import logs
-from inference.client import WorkerCrashed
 from inference.errors import UserError
+from inference.job import WorkerCrashed
 from inference.writing import atomic
 from plugins.dicom.deidentify import Rules, deidentify
 from plugins.dicom.header import text

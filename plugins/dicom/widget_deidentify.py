@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gui.notices import Notices
     from gui.settings import SettingsFile
     from inference.audit import Notebook
-    from inference.client import Job
+    from inference.job import Job
 
 LEFT = 360  # px
 NO_PROMISE = (

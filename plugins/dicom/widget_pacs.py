@@ -24,7 +24,7 @@ from plugins.dicom.widget_pacs_work import PacsWork
 
 if TYPE_CHECKING:
     from gui.browser import BrowserContext
-    from inference.client import Job
+    from inference.job import Job
     from inference.servers import Server
 
 TRANSFER = "transfer"  # the key of all transfers, which come one after the other

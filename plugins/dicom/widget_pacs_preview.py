@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
-    from inference.client import Job
+    from inference.job import Job
     from inference.series import Array
     from inference.servers import Server
     from plugins.dicom.network.archive import FoundSeries

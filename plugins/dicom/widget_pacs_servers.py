@@ -15,7 +15,7 @@ from plugins.dicom.widget_pacs_server_form import ServerForm
 
 if TYPE_CHECKING:
     from gui.settings import SettingsFile
-    from inference.client import Job
+    from inference.job import Job
     from plugins.dicom.widget_pacs_work import PacsWork
 
 NEW = "New server"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gui.browser import BrowserContext
-    from inference.client import Job
+    from inference.job import Job
     from inference.servers import Server
 
 JOBS = "plugins.dicom.network.jobs"

@@ -23,7 +23,7 @@ from plugins.dsa_interpolation.widget_parts import Page
 
 if TYPE_CHECKING:
     from gui.session import Session
-    from inference.client import Job
+    from inference.job import Job
     from inference.series import Series
     from plugins.dsa_interpolation.interpolation import Interpolation
     from plugins.dsa_interpolation.work import DsaWork

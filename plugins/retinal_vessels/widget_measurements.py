@@ -15,7 +15,7 @@ from plugins.retinal_vessels.widget_parts import MeasurementTable
 
 if TYPE_CHECKING:
     from gui.session import Session
-    from inference.client import Job
+    from inference.job import Job
     from plugins.retinal_vessels.task import Measured
     from plugins.retinal_vessels.work import VesselWork
 
