@@ -28,6 +28,7 @@ from pydicom.uid import (
     XRayRadiofluoroscopicImageStorage,
 )
 
+from gui.studies import series_title
 from inference.errors import UserError
 from inference.reading import read
 from inference.registry import command
@@ -497,6 +498,7 @@ def test_numbered_pictures_are_a_run_in_natural_order(tmp_path: Path, names: lis
     np.testing.assert_array_equal(series.voxels, spread(np.uint8, 8, 3))
     assert [path.name for path in series.paths] == names
     assert (series.kind, series.frame_times, series.warnings) == ("run", (0, 40, 120), ())
+    assert series_title(series) == "run"  # the folder, as its frames' names say nothing
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16, np.float32])

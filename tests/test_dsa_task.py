@@ -27,7 +27,13 @@ from plugins.dsa_interpolation.prepare import (
     reduced,
     worst,
 )
-from plugins.dsa_interpolation.task import TASK, interpolate, taken_frames, wanted_times
+from plugins.dsa_interpolation.task import (
+    TASK,
+    interpolate,
+    stored_density,
+    taken_frames,
+    wanted_times,
+)
 
 ROOT = Path(__file__).parents[1]
 SIZE = 96
@@ -213,6 +219,42 @@ def test_confidence_falls_where_the_ends_tell_nothing_of_what_lies_between():
         sure, warning = confidence(*ends)
         assert sure < DOUBTED < calm, why
         assert warning == f"1 new frames are doubtful: {why}. They are marked."
+
+
+def test_a_believable_run_is_doubted_where_it_should_be():
+    from plugins.dsa_interpolation.simulator.run import simulate
+    from plugins.dsa_interpolation.simulator.settings import Settings
+    from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor
+
+    times = tuple(333.0 * i for i in range(14))
+    settings = Settings(size=256, times=times)
+    taken = simulate(np.random.default_rng(1), settings, maps=False)
+    frames, come = taken.frames, int((taken.density.max(axis=(1, 2)) > 0.3).argmax())
+    difference = stored_density(Subtractor(frames, None, Subtraction(mask=(0, 1))).stack())
+    inside, stepped = np.s_[32:224, 32:224], np.s_[12:204, 2:194]
+
+    def judged(run: np.ndarray, *chosen: tuple[int, tuple]) -> tuple[float, str]:
+        """The last frame of a run is followed by one between two chosen ones."""
+        ends = [run[index][box] for index, box in chosen]
+        rest = [frame[inside] for frame in run]
+        wanted = [100 * len(run) + 50]
+        found = interpolate(JobContext("cpu"), np.stack([*rest, *ends]), wanted=wanted)
+        return found["confidence"][-2], found["warning"] or ""
+
+    for run in (frames, difference):
+        sure, warning = judged(run, (0, inside), (1, inside))
+        assert sure > 0.7
+        assert not warning
+    sure, warning = judged(difference, (come - 1, inside), (come + 3, inside))
+    assert sure < DOUBTED
+    assert "contrast arrives or leaves" in warning
+    for run in (frames, difference):
+        sure, warning = judged(run, (-2, inside), (-1, stepped))
+        assert sure < DOUBTED
+        assert warning
+    assert "the table moved" in warning
+    sure, warning = judged(frames, (-2, inside), (0, (slice(32, 224), slice(223, 31, -1))))
+    assert sure < DOUBTED
 
 
 def test_reasons_are_told_apart():
