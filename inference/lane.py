@@ -101,6 +101,7 @@ class _Sheet:
     suited: int = 0
     results: list[Result] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unsuited: list[str] = field(default_factory=list)  # what the readers said of other series
 
     @contextmanager
     def noting(self, task: str) -> Iterator[None]:
@@ -180,12 +181,16 @@ class Lane:
                     sheet.suited += 1
                     with sheet.noting(task.name):
                         sheet.results.append(self._one(order, series, name))
+                else:
+                    sheet.unsuited += series.warnings
         with sheet.noting(task.name):
             _write_records(order, sheet)
         seconds, host = time.perf_counter() - started, socket.gethostname()
         found, problems = tuple(sheet.results), tuple(sheet.problems)
         if sheet.state == "skipped":
-            problems = (f"{order.case.source.name} holds no image for {task.title.lower()}.",)
+            title = task.title if task.title.isupper() else task.title.lower()
+            nothing = f"{order.case.source.name} holds no image for {title}."
+            problems = (" ".join((nothing, *dict.fromkeys(sheet.unsuited))),)
         return Outcome(order.case, sheet.state, found, problems, seconds, host)
 
     def _one(self, order: Order, series: Series, name: str) -> Result:

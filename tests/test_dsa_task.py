@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -218,7 +219,7 @@ def test_confidence_falls_where_the_ends_tell_nothing_of_what_lies_between():
     for why, ends in wrong.items():
         sure, warning = confidence(*ends)
         assert sure < DOUBTED < calm, why
-        assert warning == f"1 new frames are doubtful: {why}. They are marked."
+        assert warning == f"1 new frame is doubtful: {why}. It is marked."
 
 
 def test_a_believable_run_is_doubted_where_it_should_be():
@@ -315,15 +316,20 @@ def test_the_command_line_makes_dicom_of_dicom(shared_data, tmp_path):
     assert written["notice"] == "Research use only. Not for diagnosis."
 
 
-def test_the_command_line_makes_a_folder_of_a_folder(shared_data, tmp_path):
+def test_the_command_line_makes_a_folder_of_a_folder_and_says_what_is_no_run(shared_data, tmp_path):
     source = shared_data / "xa" / "angiodata_p1_r1"
     folder = tmp_path / "few"
     folder.mkdir()
     for index, path in enumerate(sorted(source.glob("frame_*.png"))[:2]):
         Image.open(path).reduce(4).save(folder / f"frame_{index:03d}.png")
-    command = [sys.executable, "app.py", "run", "dsa_interpolation", str(folder), "--out",
+    (tmp_path / "one").mkdir()
+    shutil.copy(folder / "frame_000.png", tmp_path / "one")
+    (tmp_path / "one" / "run.json").write_text('{"frame_time_ms": 40}')
+    command = [sys.executable, "app.py", "run", "dsa_interpolation", str(folder),
+               str(tmp_path / "one"), "--out",
                str(tmp_path / "out"), "--set", "frames=1", "--device", "cpu"]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1
+    assert "one holds no image for DSA. One frame alone is no run" in done.stderr
     names = sorted(path.name for path in (tmp_path / "out" / "few_interpolated").glob("*.png"))
     assert names == ["frame_0000.png", "frame_0001.png", "frame_0002.png"]

@@ -117,6 +117,8 @@ def _warning(doubted: Sequence[int], reasons: Mapping[int, str]) -> str | None:
     if not doubted:
         return None
     why = " and ".join(sorted(set(reasons.values())))
+    if len(doubted) == 1:
+        return f"1 new frame is doubtful: {why}. It is marked."
     return f"{len(doubted)} new frames are doubtful: {why}. They are marked."
 
 

@@ -207,4 +207,4 @@ class InterpolatePage(Page):
             return f"{made} of {self._expected} frames are made. Cancel keeps them."
         if self._expected < 1:
             return "A run of one frame has nothing between its frames."
-        return f"{self._expected} new frames."
+        return "1 new frame." if self._expected == 1 else f"{self._expected} new frames."
