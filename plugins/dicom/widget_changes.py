@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gui.parts import column, label
+from gui.parts import column, label, letter_width, row_height
 from gui.sections import row
 from gui.theme import GRID
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from plugins.dicom.deidentify_preview import Change
 
 COLUMNS = ("Tag", "", "Name", "Before", "After")
-WIDTHS = (90, 70, 240, 190)
+LETTERS = (16, 12, 40, 32)  # that a column has room for; the last takes what is left
 WHAT = 1  # the column that says what becomes of an element
 HIDDEN = "•••"
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -70,7 +70,6 @@ class ChangesPage(QWidget):
         self.rows.setWordWrap(False)
         self.rows.horizontalHeader().setDefaultAlignment(LEFT)
         self.rows.verticalHeader().hide()
-        self.rows.verticalHeader().setDefaultSectionSize(3 * GRID)
         page.addWidget(self.rows, 1)
         self.counted = label("", "quiet")
         page.addWidget(self.counted)
@@ -86,10 +85,11 @@ class ChangesPage(QWidget):
     def show_changes(self, changes: tuple[Change, ...], hidden: bool) -> None:
         """Show those of another file; `hidden`: not what tells the patient."""
         self._shown.setSourceModel(ChangeTable(changes, hidden))
-        for number, width in enumerate(WIDTHS):
-            self.rows.setColumnWidth(number, width)
+        for number, letters in enumerate(LETTERS):
+            self.rows.setColumnWidth(number, letters * letter_width(self.rows))
+        self.rows.verticalHeader().setDefaultSectionSize(row_height(self.rows))
         header = self.rows.horizontalHeader()
-        header.setSectionResizeMode(len(WIDTHS), QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(len(LETTERS), QHeaderView.ResizeMode.Stretch)
         total = sum(change.what != "kept" for change in changes)
         self.counted.setText(f"{total} of {len(changes)} elements change in this file.")
         self._filter()

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from gui.background import Background
-from gui.parts import Scrolled, button, column, label
+from gui.parts import Scrolled, button, column, label, letter_width
 from gui.sections import heading, quiet, row
 from gui.studies import series_facts, series_title, without_path
 from gui.theme import GRID
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from inference.audit import Notebook
     from inference.job import Job
 
-LEFT = 360  # px
+LETTERS, LINES = 193, 54  # that the dialog has room for, where the screen has
+LEFT = 62  # letters of the choices, which get no more than a half
 NO_PROMISE = (
     "Faces in head scans, and text that a person typed in words not known from the file, are not "
     "found. Look at the copies before you pass them on."
@@ -68,7 +69,7 @@ class DeidentifyDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("De-identified copies")
-        self.resize(1160, 760)
+        self._take_room()
         self._documents, self._reader = tuple(documents), reader
         self._settings, self._notices, self._notebook = settings, notices, notebook
         self._background = Background(notices)  # what it writes down outlives the dialog
@@ -79,6 +80,11 @@ class DeidentifyDialog(QDialog):
         for document in self._documents:
             self._look(document)
         self.series.setCurrentRow(0)
+
+    def _take_room(self) -> None:
+        """As much as the size of the text needs, if the screen is that large."""
+        wanted = QSize(LETTERS * letter_width(self), LINES * self.fontMetrics().lineSpacing())
+        self.resize(wanted.boundedTo(self.screen().availableSize() * 0.95))
 
     # --- parts -------------------------------------------------------------------------------
 
@@ -130,7 +136,7 @@ class DeidentifyDialog(QDialog):
         lines.addWidget(quiet(NO_PROMISE))
         lines.addStretch()
         scrolled = Scrolled(holder)
-        scrolled.setFixedWidth(LEFT)
+        scrolled.setFixedWidth(min(LEFT * letter_width(self), self.width() // 2))
         return scrolled
 
     def _add_options(self, lines: QVBoxLayout) -> None:

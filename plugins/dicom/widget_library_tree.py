@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
 
+from gui.parts import letter_width
 from gui.studies import person
 from plugins.dicom.index import SeriesRow, StudyRow
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
 
 COLUMNS = ("Patient, series", "ID", "Date", "Description", "Modality", "Series", "Images")
-WIDTHS = (220, 130, 100, 240, 90, 60, 70)  # px
+LETTERS = (36, 22, 17, 40, 15, 10, 12)  # that a column has room for
 HELD = Qt.ItemDataRole.UserRole
 KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
@@ -37,8 +38,7 @@ class LibraryTree(QTreeWidget):
         self.setSortingEnabled(True)
         self.sortByColumn(COLUMNS.index("Date"), Qt.SortOrder.DescendingOrder)
         self.setExpandsOnDoubleClick(False)
-        for column, width in enumerate(WIDTHS):
-            self.setColumnWidth(column, width)
+        self._lay_out_columns()
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
         self.itemExpanded.connect(self._unfold)
@@ -75,12 +75,22 @@ class LibraryTree(QTreeWidget):
                 item.takeChildren()
                 item.addChildren([_Item(_series_texts(row), row) for row in series])
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Columns follow the size of the text."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._lay_out_columns()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Return opens what is current."""
         if event.key() in KEYS and self.chosen is not None:
             self.wanted.emit(self.chosen)
         else:
             super().keyPressEvent(event)
+
+    def _lay_out_columns(self) -> None:
+        for column, letters in enumerate(LETTERS):
+            self.setColumnWidth(column, letters * letter_width(self))
 
     def _studies(self) -> list[QTreeWidgetItem]:
         found = (self.topLevelItem(row) for row in range(self.topLevelItemCount()))

@@ -25,7 +25,7 @@ class Preview(QWidget):
 
     def __init__(self, work: PacsWork) -> None:
         super().__init__()
-        self.setMinimumSize(160, 120)
+        self.setMinimumSize(160, 80)
         self.setAccessibleName("Preview")
         self._work = work
         self._picture: QImage | None = None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem
 
+from gui.parts import letter_width
 from plugins.dicom.network.archive import FoundSeries, Study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QResizeEvent
+
 COLUMNS = ("Patient, study, series", "Date", "Modality", "Images", "ID, accession")
-WIDTHS = (0, 130, 80, 60, 120)  # px; the first takes what is left
+LETTERS = (28, 23, 14, 11, 20)  # that a column has room for; the first takes what is left
 TITLE, DATE, MODALITY, IMAGES, NUMBER = range(len(COLUMNS))
 FOUND, ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 Found = Study | FoundSeries
@@ -35,6 +38,7 @@ class ResultsTree(QTreeWidget):
         self.setUniformRowHeights(True)
         self.setSortingEnabled(True)
         self.sortByColumn(DATE, Qt.SortOrder.DescendingOrder)
+        self.header().setStretchLastSection(False)
         self._lay_out_columns()
         self._studies: dict[str, QTreeWidgetItem] = {}
         self._patients: dict[str, QTreeWidgetItem] = {}
@@ -87,6 +91,17 @@ class ResultsTree(QTreeWidget):
         studies = list(dict.fromkeys(e.study_uid for e in found if isinstance(e, Study)))
         return studies, [entry for entry in found if isinstance(entry, FoundSeries)]
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Columns follow the size of the text."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._lay_out_columns()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What is left over goes to the first column."""
+        super().resizeEvent(event)
+        self._lay_out_columns()
+
     def keyPressEvent(self, event: Any) -> None:
         """Return fetches."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -95,12 +110,10 @@ class ResultsTree(QTreeWidget):
             super().keyPressEvent(event)
 
     def _lay_out_columns(self) -> None:
-        header = self.header()
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(TITLE, QHeaderView.ResizeMode.Stretch)
-        for place, width in enumerate(WIDTHS):
-            if width:
-                header.resizeSection(place, width)
+        widths = [letters * letter_width(self) for letters in LETTERS]
+        widths[TITLE] = max(widths[TITLE], self.viewport().width() - sum(widths[1:]))
+        for place, width in enumerate(widths):
+            self.header().resizeSection(place, width)
 
     def _add_study(self, study: Study) -> None:
         item = _Item(study, _study_texts(study), study.date + study.time)
