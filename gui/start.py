@@ -25,8 +25,9 @@ NO_DISPLAY = (
 
 def main(paths: Sequence[Path], screenshot: Path | None = None) -> int:
     """Run the application, or only save a picture of it; the exit code."""
-    from inference import logs
+    from inference import logs, memory
 
+    memory.return_freed_blocks()
     log = logs.start("window")
     if not _has_display():
         sys.stderr.write(f"{NO_DISPLAY}\n")

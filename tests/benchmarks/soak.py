@@ -22,6 +22,7 @@ from rich.table import Table
 
 from gui.settings import SettingsFile
 from gui.window import LimnWindow
+from inference import memory
 from inference.shared import SHARED_MEMORY
 from scripts.tour.hand import pause, wait_for
 from tests.soaking import Soak
@@ -107,6 +108,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=STUDIES)
     parser.add_argument("--minutes", type=float, default=MINUTES)
     wanted = parser.parse_args(sys.argv[2:])
+    memory.return_freed_blocks()  # as the program does when it starts
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ |= {"LIMN_DATA_DIR": name, "LIMN_CONFIG_DIR": name, "XDG_STATE_HOME": name}
