@@ -3,13 +3,14 @@
 # in an empty home, away from the checkout. Results are left in the folder of the second argument.
 set -euo pipefail
 program=$(realpath "$1")
-out=$(realpath "$2")
-samples=$(realpath "$(dirname "$0")/../resources/samples")
+out=$(realpath --canonicalize-missing "$2")
+here=$(realpath "$(dirname "$0")")
+samples=$(realpath "$here/../resources/samples")
 home=$(mktemp --directory)
 bin=$(mktemp --directory) # the system's programs without any Python
 trap 'rm -rf "$home" "$bin"' EXIT
 for tool in sh bash awk env cat xauth Xvfb xvfb-run mcookie mktemp rm sed grep getopt tempfile touch \
-    kill fold mkdir chmod xkbcomp; do
+    kill fold mkdir chmod xkbcomp xdotool basename sleep; do
     if path=$(command -v "$tool"); then ln -s "$path" "$bin/$tool"; fi
 done
 
@@ -46,4 +47,13 @@ for sample in "$samples"/*; do # the window opens each, paints it and ends with 
         "$program" "$sample" --screenshot "$picture"
     ls "$picture" >/dev/null
 done
+
+if command -v xdotool >/dev/null; then # the mouse and the keyboard of whoever uses it
+    say "draw, export and quit in the window"
+    frozen xvfb-run --auto-servernum --server-args="-screen 0 1600x1000x24" \
+        "$here/use_window.sh" "$program" "$samples/fundus.jpg"
+    mkdir "$out/export" && cp "$home"/fundus* "$out/export"
+else
+    say "xdotool is not installed: nothing is exported in the window"
+fi
 say "all is well"
