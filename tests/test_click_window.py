@@ -455,3 +455,18 @@ def test_leaving_the_dock_gives_the_mouse_back(hand: Hand) -> None:
     assert hand.widget.used == "click"
     hand.press(Qt.Key.Key_Q)
     assert hand.widget.used is None
+
+
+def test_a_key_follows_the_object_through_the_slices(hand: Hand) -> None:
+    following = hand.widget.third.following
+    hand.click(5, 20, 20)
+    hand.press(Qt.Key.Key_Q, SHIFT)
+    assert following.run is not None
+    wait_until(lambda: following.run is None)
+    liver = np.zeros(SHAPE, bool)
+    liver[LIVER] = True
+    assert all(hand.labels[z].any() for z in (4, 6))
+    assert (liver & (hand.labels == 1)).sum() > 0.8 * (hand.labels == 1).sum()
+    assert hand.document.history.undo_title.startswith("Follow through slices")
+    hand.undo()
+    assert hand.count() == area(LIVER)

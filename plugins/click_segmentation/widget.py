@@ -73,7 +73,9 @@ class ClicksWidget(QWidget):
     # --- commands ----------------------------------------------------------------------------
 
     def command(self, what: str) -> None:
-        """Take a tool by its kind."""
+        """Take a tool by its kind, or follow the active object."""
+        if what == "follow":
+            self.third.toggle()
         for kind in KINDS:
             if kind == what:
                 self.use(kind)

@@ -72,6 +72,13 @@ class FollowSection(QWidget):
         self.following.forget_ends(document, item.id, axis)
         self._begin(document, item.id, axis, None)
 
+    def toggle(self) -> None:
+        """Start, or stop what goes on."""
+        if self.following.run is None:
+            self.start()
+        else:
+            self.cancel()
+
     def cancel(self) -> None:
         """Follow no further; what was found stays."""
         self.following.cancel("Following was stopped; what was found so far is kept.")

@@ -9,7 +9,7 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout
 
 from gui.actions import sequences
-from gui.click_actions import CLICK_ACTIONS
+from gui.click_actions import PROMPT_ACTIONS
 from gui.objects_panel import ObjectsPanel
 from gui.parts import button
 from gui.sections import Titled, offer_models, quiet, row, switch
@@ -49,7 +49,7 @@ class ToolSection(Titled):
         self.buttons: dict[str, QPushButton] = {}
         grid = QGridLayout()
         grid.setSpacing(GRID // 2)
-        for number, (kind, action) in enumerate(zip(KINDS, CLICK_ACTIONS, strict=True)):
+        for number, (kind, action) in enumerate(zip(KINDS, PROMPT_ACTIONS, strict=True)):
             made = self.buttons[kind] = switch(action.title, partial(_use, use, kind))
             made.setIconSize(ICON)
             made.setStyleSheet("text-align: left")
@@ -67,7 +67,7 @@ class ToolSection(Titled):
 
     def apply_theme(self, theme: Theme) -> None:
         """Draw the icons in the colours of the theme."""
-        for kind, action in zip(KINDS, CLICK_ACTIONS, strict=True):
+        for kind, action in zip(KINDS, PROMPT_ACTIONS, strict=True):
             self.buttons[kind].setIcon(icon(action.icon, theme))
 
     def show_tool(self, used: Kind | None) -> None:
@@ -79,7 +79,7 @@ class ToolSection(Titled):
         self.hint.setText(HINTS[used or ""])
 
     def _name_keys(self, settings: Settings) -> None:
-        for kind, action in zip(KINDS, CLICK_ACTIONS, strict=True):
+        for kind, action in zip(KINDS, PROMPT_ACTIONS, strict=True):
             keys = ", ".join(sequences(action, settings.shortcuts))
             self.buttons[kind].setToolTip(f"{action.tip}  ({keys})" if keys else action.tip)
 
