@@ -68,6 +68,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     folds: int = 5,
     start: options.Start = None,
     seed: int = 0,
+    rate: Annotated[Optional[float], typer.Option(help="Highest learning rate.")] = None,  # noqa: UP045
     batch: Annotated[Optional[int], typer.Option(help="Samples in a step.")] = None,  # noqa: UP045
     size: Annotated[Optional[int], typer.Option(help="Edge of the samples, voxels.")] = None,  # noqa: UP045
     width: Annotated[Optional[int], typer.Option(help="Channels of the finest level.")] = None,  # noqa: UP045
@@ -84,7 +85,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     length, many = steps or recipe.steps, batch or recipe.batch
     record: dict[str, Any] = {
         "model": model, "fold": fold, "folds": folds, "seed": seed, "steps": length,
-        "batch": many, "size": edges,
+        "batch": many, "size": edges, "rate": rate or recipe.rate,
         "trained": [case.name for case in trained], "held_out": [case.name for case in held],
         "implanted": [case.name for case in trained if case.nodes is None],
     }  # fmt: skip
@@ -95,7 +96,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     record["config"] = network.describe()
     options.note(out, start, record)
     plan = training.Plan(
-        steps=length, rate=recipe.rate, weight_decay=1e-3, warm_up=min(200, length // 10),
+        steps=length, rate=rate or recipe.rate, weight_decay=1e-3, warm_up=min(200, length // 10),
         ema=0.998, seed=seed, minutes=minutes,
     )  # fmt: skip
     drawn = partial(data.Samples, trained, data.Patch(edges, config.spacing), many, seed)
