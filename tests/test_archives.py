@@ -104,6 +104,19 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         read(tmp_path / "bomb.zip")
 
 
+def test_a_bomb_that_states_a_small_size_is_refused(
+    tmp_path: Path, own_temporary_folder: Path
+) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.dcm", bytes(30 * 2**20))
+    size = (30 * 2**20).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size, (1000).to_bytes(4, "little")))
+    with pytest.raises(UserError, match=r"bomb\.zip is damaged"):
+        read(path)
+    assert list(own_temporary_folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"no archive", b"PK\3\4" + bytes(40)])
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)

@@ -123,17 +123,35 @@ def test_zoo_dicomdir_lists_all_files(shared_data: Path, directory: str) -> None
     assert len({series.identity.patient_id for series in found}) > 1
 
 
-def test_dicomdir_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["parents", "absolute", "link", "folder that is a link"])
+def test_dicomdir_does_not_lead_out_of_its_folder(tmp_path: Path, way: str) -> None:
     outside = phantoms.save(tmp_path / "outside", chest(tmp_path)[:1]) / "IM0000"
-    assert outside.is_file()
-    directory = phantoms.dicom(tmp_path / "in" / "DICOMDIR")
-    record = Dataset()
-    record.ReferencedFileID = ["..", "outside", "IM0000"]
-    directory.DirectoryRecordSequence = [record]
-    (tmp_path / "in").mkdir()
-    directory.save_as(tmp_path / "in" / "DICOMDIR")
-    with pytest.raises(UserError, match="None of the 1 files"):
-        read(tmp_path / "in" / "DICOMDIR")
+    folder = phantoms.save(tmp_path / "in", chest(tmp_path)[1:2])
+    (folder / "LINK").symlink_to(outside)
+    (folder / "AWAY").symlink_to(outside.parent)
+    traps = {
+        "parents": ["..", "outside", "IM0000"],
+        "absolute": [str(outside)],
+        "link": ["LINK"],
+        "folder that is a link": ["AWAY", "IM0000"],
+    }
+    listed(folder / "DICOMDIR", traps[way], ["IM0000"])
+    (series,) = read(folder / "DICOMDIR")
+    assert series.paths == (folder / "IM0000",)
+    assert "1 of the 2 files that DICOMDIR lists lead out of its folder" in series.warnings[0]
+    listed(folder / "DICOMDIR", traps[way])
+    with pytest.raises(UserError, match=r"None of the 1 files .* leads out of it is refused"):
+        read(folder / "DICOMDIR")
+
+
+def listed(path: Path, *files: list[str]) -> None:
+    """A DICOMDIR that names these files."""
+    directory = phantoms.dicom(path)
+    records = [Dataset() for _ in files]
+    for record, parts in zip(records, files, strict=True):
+        record.ReferencedFileID = parts
+    directory.DirectoryRecordSequence = records
+    directory.save_as(path)
 
 
 def test_ct_folder_is_a_volume_in_hu(tmp_path: Path) -> None:

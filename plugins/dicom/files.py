@@ -55,12 +55,16 @@ def _listed(path: Path, header: Dataset) -> tuple[list[Path], tuple[str, ...]]:
     root = path.parent.resolve()
     names = lru_cache(_names)
     files = [_place(root, parts, names) for parts in listed]
-    inside = [file for file in files if file.resolve().is_relative_to(root) and file.is_file()]
-    if not inside:
-        raise UserError(f"None of the {len(files)} files that {path.name} lists is there.")
-    absent = len(files) - len(inside)
-    missing = f"{absent} of the {len(files)} files that {path.name} lists are missing."
-    return inside, (missing,) if absent else ()
+    inside = [file for file in files if file.resolve().is_relative_to(root)]
+    there = [file for file in inside if file.is_file()]
+    some, barred = f"the {len(files)} files that {path.name} lists", len(files) - len(inside)
+    if not there:
+        why = " in its folder: what leads out of it is refused" if barred else ""
+        raise UserError(f"None of {some} is there{why}.")
+    absent = len(inside) - len(there)
+    missing = f"{absent} of {some} are missing."
+    refused = f"{barred} of {some} lead out of its folder and were not read."
+    return there, (*([missing] if absent else []), *([refused] if barred else []))
 
 
 def _parts(record: Dataset) -> list[str]:
