@@ -6,7 +6,6 @@ Not sent: the title of a job, the path, name or identity of what is open. Keys a
 from __future__ import annotations
 
 import itertools
-import pickle
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from inference.cluster import connect, told
+from inference.cluster import PATIENCE, connect, told
 from inference.cluster_worker import do_job
 from inference.errors import UserError
 from inference.job import Job, Newest
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from inference.messages import ArrayRef
     from inference.series import Array
     from inference.servers import Cluster
+
+
+END = "end"  # of the intermediate results
 
 
 class RemoteClient:
@@ -91,7 +93,8 @@ class RemoteClient:
     def _ask(self, job: Job) -> Answer:
         topic = f"limn-{uuid4().hex}"
         client = self._connected()
-        client.subscribe_topic(topic, lambda event: _hear(job, event[1]))
+        shown = _Shown(client, topic, job)
+        client.subscribe_topic(topic, lambda event: _hear(job, *event[1]))
         try:
             _tell(job, 0, 0, "Sending the image to the cluster")
             arrays = {key: _copied(ref) for key, ref in job.request.arrays.items()}
@@ -108,6 +111,7 @@ class RemoteClient:
         finally:
             self._asked.pop(job, None)
             client.unsubscribe_topic(topic)
+            shown.close()
         return answer
 
     def _connected(self) -> distributed.Client:
@@ -128,15 +132,36 @@ def _copied(ref: ArrayRef) -> Array:
         return np.array(shared.view)
 
 
-def _hear(job: Job, said: tuple[Any, ...]) -> None:
+class _Shown:
+    """Fetches the intermediate results of a job, in their order, beside who waits for its end."""
+
+    def __init__(self, client: distributed.Client, topic: str, job: Job) -> None:
+        from distributed import Queue
+
+        self._client, self._job = client, job
+        self._queue = Queue(topic, client=client)
+        self._thread = threading.Thread(target=self._fetch, name="fetch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """The job has ended: what was put before is told before its result."""
+        with suppress(Exception):  # the scheduler may be gone
+            self._queue.put(END)
+            self._thread.join(PATIENCE)
+            self._queue.close()
+
+    def _fetch(self) -> None:
+        with suppress(Exception):  # as above
+            while (future := self._queue.get()) != END:
+                value = self._client.gather(future, direct=False)
+                if self._job.on_partial and not self._job.withdrawn:
+                    self._job.on_partial(value)
+
+
+def _hear(job: Job, done: int, total: int, note: str) -> None:
     """An event of a job; nobody hears it once the job is withdrawn."""
-    if job.withdrawn or job.done():
-        return
-    if said[0] == "progress":
-        job.begun = True
-        _tell(job, *said[1:])
-    elif job.on_partial:
-        job.on_partial(pickle.loads(said[1]))
+    job.begun = True
+    _tell(job, done, total, note)
 
 
 def _tell(job: Job, done: int, total: int, note: str) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import pickle
 import queue
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 STARTED = "limn-started"  # the topic of events that say which key is worked on
 
 TELL_EVERY = 0.1  # seconds; each event passes through the scheduler
-LARGEST = 1 << 16  # bytes of an intermediate result that is worth handing over
 
 _idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
 
@@ -78,28 +76,33 @@ def do_case(slip: Slip) -> Delivery:
 
 
 def do_job(work: Work, arrays: dict[str, Array], topic: str) -> Answer:
-    """Let a task work on arrays; what it tells meanwhile are events of the topic."""
+    """Let a task work on arrays; its progress are events of the topic.
+
+    Intermediate results stay here until they are fetched: a queue of this name says which.
+    """
     import distributed
 
-    worker = distributed.get_worker()
+    worker, client = distributed.get_worker(), distributed.get_client()
+    shown = distributed.Queue(topic, client=client)
     told_at = 0.0
 
     def progress(done: int, total: int, note: str) -> None:
         nonlocal told_at
         if done == total or time.monotonic() - told_at > TELL_EVERY:
             told_at = time.monotonic()
-            worker.log_event(topic, ("progress", done, total, note))
+            worker.log_event(topic, (done, total, note))
 
     def partial(value: Any) -> None:
-        content = pickle.dumps(value)
-        if len(content) < LARGEST:
-            worker.log_event(topic, ("partial", content))
+        with suppress(Exception):  # who asked may have gone; the result says all
+            shown.put(client.scatter([value], [worker.address], direct=True, hash=False)[0])
 
     try:
         with a_lane() as lane:
             return Answer(lane.compute(work, arrays, Hearing(progress, partial), unwanted()))
     except UserError as error:
         return Answer(sentence=str(error))
+    finally:
+        shown.close()
 
 
 def require_same(slip: Slip) -> None:

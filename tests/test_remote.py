@@ -129,6 +129,26 @@ def test_a_remote_job_is_cancelled(window: LimnWindow, tap: Wiretap, tmp_path: P
     wait_until(lambda: done)  # the worker is free again
 
 
+def test_intermediate_results_of_any_size_come_in_their_order(
+    window: LimnWindow, tap: Wiretap, tmp_path: Path
+) -> None:
+    gate, sizes = tmp_path / "gate", [10, 3_000_000, 70_000]
+    window.settings.change(scheduler=tap.address)
+    window.remote.slow.add("tests.tasks_for_tests:shows")
+    came: list[dict[str, Any]] = []
+    done: list[int] = []
+    window.session.jobs.submit(
+        "tests.tasks_for_tests:shows", path=str(gate), sizes=sizes, partial=came.append,
+        done=done.append,
+    )  # fmt: skip
+    wait_until(lambda: len(came) == len(sizes))
+    gate.touch()
+    wait_until(lambda: done)
+    assert [value["size"] for value in came] == sizes
+    for value in came:
+        np.testing.assert_array_equal(value["mask"], np.full(value["size"], 3, np.uint8))
+
+
 def test_a_scheduler_that_is_not_there_is_told(window: LimnWindow) -> None:
     window.settings.change(scheduler="tcp://127.0.0.1:1")
     window.remote.slow.add("tests.tasks_for_tests:nothing")
