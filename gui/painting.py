@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QLinearGradient, QPainter, QPen, QPolygonF
 
+from inference import thumbnails
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 Align = Qt.AlignmentFlag
 TEXT = QColor("#e8edf2")
 SHADOW = QColor(0, 0, 0, 210)
-SYNTHETIC = QColor("#ffb02e")
+SYNTHETIC = QColor(thumbnails.SYNTHETIC)
 SIGN = QColor("#ffffff")
 DOT = 5.0  # px, radius
 SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1.5, 0), (-1.5, 0), (0, 1.5), (0, -1.5))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QAction, QColor, QFont, QImage, QPainter
+from qtpy.QtGui import QAction, QColor, QFont, QImage, QPainter, QPen
 from qtpy.QtWidgets import (
     QStyle,
     QStyledItemDelegate,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from gui.display import first_window
+from gui.painting import SYNTHETIC
 from gui.parts import label
 from gui.studies import (
     expected_facts,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from inference.series import Series
 
 THUMB = 48  # px
+RIM = 4  # px, of which half lies outside
 DOCUMENT, PICTURE, FACTS, WARNINGS, EXPECTED = (Qt.ItemDataRole.UserRole + n for n in range(5))
 Index = QModelIndex | QPersistentModelIndex
 
@@ -264,7 +266,10 @@ def _is_series(index: Index) -> bool:
 
 
 def thumbnail(series: Series) -> QImage:
-    """A small picture of the middle of a series, in its proportions; any thread may ask."""
+    """A small picture of the middle of a series, in its proportions; any thread may ask.
+
+    A run with frames that a model made has a rim in their colour.
+    """
     image = series.canonical()
     flat = image if series.kind == "image" else image[image.shape[0] // 2]
     height, width = (
@@ -279,7 +284,17 @@ def thumbnail(series: Series) -> QImage:
     light = np.nan_to_num((small - centre + span / 2) / max(span, 1e-6) * 255)
     grey = np.ascontiguousarray(np.clip(light, 0, 255).astype(np.uint8))
     kind = QImage.Format.Format_RGB888 if series.rgb else QImage.Format.Format_Grayscale8
-    return QImage(grey.data, grey.shape[1], grey.shape[0], grey.strides[0], kind).copy()
+    made = QImage(grey.data, grey.shape[1], grey.shape[0], grey.strides[0], kind)
+    return _rimmed(made) if any(series.synthetic or ()) else made.copy()
+
+
+def _rimmed(picture: QImage) -> QImage:
+    rimmed = picture.convertToFormat(QImage.Format.Format_RGB888)
+    painter = QPainter(rimmed)
+    painter.setPen(QPen(SYNTHETIC, RIM))
+    painter.drawRect(rimmed.rect().adjusted(0, 0, -1, -1))
+    painter.end()
+    return rimmed
 
 
 def _line(painter: QPainter, area: QRect, where: Qt.AlignmentFlag, text: str) -> None:

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 SIDE = 192  # px, the longer side
 OPACITY = 0.5
 SOFT_TISSUE = (40.0, 400.0)  # HU, centre and width
+SYNTHETIC = "#ffb02e"  # of whatever marks frames that a model made
+RIM = 4  # px, round a picture of a run that has such frames
 COLOURS = ("#1fe0ff", "#e8b923", "#ee6352", "#59cd90", "#c77dff", "#f79d84", "#3fa7d6")
 
 
 def thumbnail(series: Series, result: Mapping[str, Any]) -> bytes:
-    """JPEG of the slice with the most objects, or of the middle one, in its proportions."""
-    from PIL import Image
+    """JPEG of the slice with the most objects, or of the middle one, in its proportions.
+
+    A run with frames that a model made has a rim in their colour.
+    """
+    from PIL import Image, ImageDraw
 
     image, labels = _slice(series, result.get("labels"))
     shown = overlay(_grey(series, image), labels, _segments(labels), OPACITY)
@@ -30,7 +35,11 @@ def thumbnail(series: Series, result: Mapping[str, Any]) -> bytes:
     scale = SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     stream = BytesIO()
-    Image.fromarray(shown).resize(size, Image.Resampling.LANCZOS).save(stream, "JPEG", quality=85)
+    made = Image.fromarray(shown).resize(size, Image.Resampling.LANCZOS)
+    if any(series.synthetic or ()):
+        ends = (0, 0, size[0] - 1, size[1] - 1)
+        ImageDraw.Draw(made).rectangle(ends, outline=SYNTHETIC, width=RIM)
+    made.save(stream, "JPEG", quality=85)
     return stream.getvalue()
 
 

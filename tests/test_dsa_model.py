@@ -260,7 +260,7 @@ def test_batches_are_a_function_of_the_step():
     assert all(value.dtype == torch.float32 for value in one.values())
 
 
-def test_training_beats_the_blend_within_a_minute():
+def test_a_few_steps_of_training_beat_the_blend():
     at, network = batches(MovingBars(), 0), build(asdict(SLIM))
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     unseen = [at(10_000 + i) for i in range(8)]
@@ -270,12 +270,12 @@ def test_training_beats_the_blend_within_a_minute():
             return float(np.mean([float(loss_of(network, batch)) for batch in unseen]))
 
     before = loss()
-    for step in range(80):
+    for step in range(20):
         optimiser.zero_grad()
         loss_of(network, at(step)).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-    assert loss() < 0.85 * before
+    assert loss() < 0.75 * before
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
