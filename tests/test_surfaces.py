@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ import trimesh
 from inference.errors import UserError
 from inference.object_files import Objects, header
 from inference.writing import Segment
-from plugins.images.surfaces import surface, write_stl
+from plugins.images.surfaces import surface, write_glb, write_stl
 from tests import phantoms
 
 if TYPE_CHECKING:
@@ -78,5 +80,38 @@ def test_a_file_for_each_object_that_has_voxels(tmp_path: Path) -> None:
     middle = series.geometry.to_patient(np.array([3.0, 4.5, 4.5]))
     np.testing.assert_allclose(mesh.center_mass, middle, atol=0.05)
     assert mesh.volume > 0
+    np.testing.assert_allclose(bounds(triangles(path)), mesh.bounds, atol=1e-3)
+    (scene,) = write_glb(objects, tmp_path / "case")
+    np.testing.assert_allclose(bounds(corners(scene)), mesh.bounds, atol=1e-3)
     with pytest.raises(UserError, match="no surface"):
         write_stl(Objects(header(series), labels * 0, None, segments, ()), tmp_path / "case")
+
+
+def bounds(vertices: Array) -> Array:
+    return np.stack([vertices.min(axis=0), vertices.max(axis=0)])
+
+
+def triangles(path: Path) -> Array:
+    """The vertices in a binary STL file, by its layout: 80 bytes, a number, 50 bytes a triangle."""
+    content = path.read_bytes()
+    kind = np.dtype([("normal", "<3f4"), ("vertices", "<9f4"), ("more", "<u2")])
+    found = np.frombuffer(content, kind, offset=84)
+    assert len(found) == struct.unpack("<I", content[80:84])[0]
+    return found["vertices"].reshape(-1, 3)
+
+
+def corners(path: Path) -> Array:
+    """The vertices of the only mesh in a GLB file, by the letter of the glTF 2.0 standard."""
+    content = path.read_bytes()
+    magic, version, length, described, kind = struct.unpack("<4sIII4s", content[:20])
+    assert (magic, version, length, kind) == (b"glTF", 2, len(content), b"JSON")
+    scene = json.loads(content[20 : 20 + described])
+    binary = content[28 + described :]
+    (mesh,) = scene["meshes"]
+    (node,) = [node for node in scene["nodes"] if "mesh" in node]
+    assert "matrix" not in node
+    accessor = scene["accessors"][mesh["primitives"][0]["attributes"]["POSITION"]]
+    view = scene["bufferViews"][accessor["bufferView"]]
+    start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    assert (accessor["componentType"], accessor["type"]) == (5126, "VEC3")  # float32
+    return np.frombuffer(binary, "<f4", 3 * accessor["count"], start).reshape(-1, 3)
