@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gui.queue_model import QueueModel
 
-WIDTHS = (40, 20)  # letters, of the columns before the last
+WIDTHS = (28, 18)  # letters, of the columns before the last
 
 
 class QueuePage:

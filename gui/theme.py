@@ -176,6 +176,7 @@ QTreeView::branch:has-children:closed { image: url($icons/right.svg); }
 QTreeView::branch:has-children:open { image: url($icons/down.svg); }
 QHeaderView::section { background: $window; border: 0; border-bottom: 1px solid $line;
   padding: 4px 8px; }
+QTableView QHeaderView::section { padding: 4px 3px; } /* as the texts of its cells */
 QTabWidget::pane { border: 0; border-top: 1px solid $line; background: $panel; }
 QTabBar { background: $window; }
 QTabBar::tab { background: transparent; color: $quiet; padding: 7px 16px; border: 0;
