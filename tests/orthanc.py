@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
-PLUGINS = "/usr/share/orthanc/plugins"
+PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 USER, PASSWORD = "doctor", "rosebud"
 START = 30.0  # seconds
 
@@ -203,7 +203,7 @@ def _settings(folder: Path, archive: Orthanc) -> dict[str, Any]:
         },
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "Plugins": [PLUGINS],
+        "Plugins": [PLUGIN],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         "ConcurrentJobs": 1,
     }

@@ -52,7 +52,7 @@ def listening(server: Server, inbox: Inbox) -> Iterator[None]:
             block=False,
             ssl_context=_secure(server),
             evt_handlers=[
-                impatient(server),
+                *impatient(server),
                 (evt.EVT_C_STORE, keep, [inbox]),
                 (evt.EVT_REJECTED, _note, [inbox]),
                 *overhearing(inbox.beginning),
