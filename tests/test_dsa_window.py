@@ -688,6 +688,21 @@ def test_from_an_angiogram_to_a_marked_run_and_back(
     assert (again.voxels == series.voxels).all()
 
 
+def test_new_frames_are_counted_where_none_is_yet(window: LimnWindow) -> None:
+    show(window, vessel_run())
+    page = dock(window).interpolation
+    for text, told in (
+        ("", "9 new frames."),
+        ("60, 90 100", "2 new frames."),
+        ("60 90", "1 new frame."),
+        ("60, 120", "There are frames at these times already."),
+    ):
+        page.times.setText(text)
+        assert page.note.text() == told
+    assert not page.run_button.isEnabled()
+    page.times.clear()
+
+
 def test_regions_go_along_to_the_interpolated_run(window: LimnWindow) -> None:
     show(window, vessel_run())
     widget = curves(window)

@@ -135,13 +135,18 @@ def _request(
         run = np.asarray(np.rint(run.mean(-1)), run.dtype)
     if settings["source"] == "subtracted":
         run = subtracted(run, series.acquisition)
-    times = series.frame_times
     return {"run": run}, {
-        "times": None if times is None else [times[i] for i in taken],
+        "times": None if series.frame_times is None else known_times(series),
         "frames": settings["frames"],
         "wanted": wanted_times(settings["times"]),
         "model": settings["model"],
     }
+
+
+def known_times(series: Series) -> list[float]:
+    """When the frames that no model made were taken, ms; evenly where the run does not say."""
+    taken, times = taken_frames(series), series.frame_times
+    return [FRAME_MS * i for i in range(len(taken))] if times is None else [times[i] for i in taken]
 
 
 def taken_frames(series: Series) -> list[int]:

@@ -18,7 +18,7 @@ from inference import memory
 from inference.errors import UserError
 from plugins.dsa_interpolation.interpolation import finished, interpolation
 from plugins.dsa_interpolation.prepare import MOST
-from plugins.dsa_interpolation.task import NAME, TASK, taken_frames
+from plugins.dsa_interpolation.task import NAME, TASK, known_times, taken_frames, wanted_times
 from plugins.dsa_interpolation.widget_parts import Page
 
 if TYPE_CHECKING:
@@ -195,9 +195,14 @@ class InterpolatePage(Page):
         """New frames that the settings ask for."""
         if self.work is None:
             return 0
-        if times := self.times.text().replace(",", " ").split():
-            return len(times)
-        return self.count.value() * (len(taken_frames(self.work.document.series)) - 1)
+        series = self.work.document.series
+        try:
+            wanted = wanted_times(self.times.text())
+        except UserError:  # said when it is asked for
+            return len(self.times.text().split())
+        if wanted:
+            return len(set(wanted) - set(known_times(series)))
+        return self.count.value() * (len(taken_frames(series)) - 1)
 
     def _tell(self, order: Order | None) -> str:
         if self.work is None:
@@ -205,6 +210,8 @@ class InterpolatePage(Page):
         if order is not None:
             made = order.wish.count if order.wish else 0
             return f"{made} of {self._expected} frames are made. Cancel keeps them."
+        if self._expected < 1 and self.times.text().strip():
+            return "There are frames at these times already."
         if self._expected < 1:
             return "A run of one frame has nothing between its frames."
         return "1 new frame." if self._expected == 1 else f"{self._expected} new frames."
