@@ -92,6 +92,21 @@ def test_what_changes_is_shown_searched_and_written(
     dialog.reject()
 
 
+def test_choices_and_table_are_whole_at_twice_the_size_of_text(
+    window: LimnWindow, ask: Callable[..., DeidentifyDialog], tmp_path: Path
+) -> None:
+    window.settings.change(text_size=200)
+    dialog = ask(capture(tmp_path / "a.dcm", BurnedInAnnotation="NO"))
+    for box in dialog.options.values():
+        shown = box.visibleRegion().boundingRect().width()
+        assert shown >= box.sizeHint().width()
+    table = dialog.changes.rows
+    metrics = table.fontMetrics()
+    assert table.rowHeight(0) >= metrics.height()
+    assert table.columnWidth(0) > metrics.horizontalAdvance("(0012,0063)")
+    assert dialog.size().width() <= dialog.screen().availableSize().width()
+
+
 def test_masks_are_drawn_and_typed(
     window: LimnWindow, ask: Callable[..., DeidentifyDialog], tmp_path: Path
 ) -> None:

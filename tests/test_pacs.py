@@ -31,7 +31,7 @@ from inference.worker import Cancelled, JobContext
 from inference.writing import Segment
 from plugins.dicom.load import load_series
 from plugins.dicom.network import jobs, received
-from plugins.dicom.network.archive import Instance, Query
+from plugins.dicom.network.archive import Instance, Query, Study
 from plugins.dicom.network.inbox import Inbox, Stranger
 from plugins.dicom.network.listener import NOT_ASKED, listening
 from plugins.dicom.network.passwords import Passwords
@@ -724,6 +724,25 @@ def test_what_was_exported_is_offered_to_be_sent_and_found_beside_its_series(
     wait_until(lambda: len(told(window)) == 2)
     assert told(window)[1] == "Sent 1 file to Archive."
     assert {row.text(2) for row in found(page)} == {"CT", "SEG"}
+
+
+@pytest.mark.parametrize("size", [100, 200])
+def test_the_tab_fits_between_the_docks_at_every_size_of_text(
+    window: LimnWindow, page: PacsBrowser, size: int
+) -> None:
+    choose(window, mute(1, "dicom", 1))
+    window.settings.change(text_size=size)
+    page.tree.show_studies([Study(STUDY, "Doe^Jane", "7", "19700102", "20240102", "101112")])
+    wait_until(lambda: page.minimumSizeHint().width() <= 850)
+    fields = page.form.name, page.form.accession, page.form.period, page.form.search
+    wait_until(lambda: all(part.geometry().right() < page.form.width() for part in fields))
+    page.form.resize(2000, page.form.height())
+    page.form.layout().activate()
+    tops = [part.y() for part in fields]
+    assert max(tops) - min(tops) < page.form.name.height() / 2  # one row where there is room
+    date = page.tree.topLevelItem(0).child(0).text(1)
+    room = page.tree.columnWidth(1) - page.tree.fontMetrics().horizontalAdvance(date)
+    assert room > 0
 
 
 def test_what_cannot_be_sent_is_told(
