@@ -64,19 +64,17 @@ def test_settings_that_cannot_be_saved_hold_and_are_told_once(tmp_path: Path) ->
     assert "cannot be saved" in sentence
 
 
-@pytest.mark.parametrize("broken", ["settings", "settings folder", "home", "logs"])
+@pytest.mark.parametrize("broken", ["settings and logs", "home"])
 def test_the_window_starts_without_a_place_of_its_own(tmp_path: Path, broken: str) -> None:
     """In a new process, with a file in the way where even root could not write."""
     wall = tmp_path / "wall"
     wall.write_text("in the way")
     config = tmp_path / "config"
     config.mkdir()
-    (config / "settings.json").write_text("{" if broken == "settings" else "{}")
-    places = {"LIMN_CONFIG_DIR": str(config), "XDG_STATE_HOME": str(tmp_path)} | {
-        "settings": {},
-        "settings folder": {"LIMN_CONFIG_DIR": str(wall / "config")},
+    (config / "settings.json").write_text("{")
+    places = {
+        "settings and logs": {"LIMN_CONFIG_DIR": str(config), "XDG_STATE_HOME": str(wall)},
         "home": {"HOME": str(wall / "home"), "LIMN_CONFIG_DIR": "", "XDG_STATE_HOME": ""},
-        "logs": {"XDG_STATE_HOME": str(wall)},
     }[broken]
     code = (
         "from qtpy.QtCore import QTimer; from gui import start\n"
@@ -98,8 +96,8 @@ def test_the_window_starts_without_a_place_of_its_own(tmp_path: Path, broken: st
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     assert "Traceback" not in answer.stderr
-    words = {"settings": ["could not be read"], "settings folder": ["cannot be saved"],
-             "home": ["No log", "cannot be saved"], "logs": ["No log can be written"]}  # fmt: skip
+    words = {"settings and logs": ["could not be read", "No log can be written"],
+             "home": ["No log can be written", "cannot be saved"]}  # fmt: skip
     sentences = ast.literal_eval(answer.stdout.splitlines()[-1])
     assert len(sentences) == len(words[broken])
     assert all(word in line for word, line in zip(words[broken], sentences, strict=True))
