@@ -149,8 +149,11 @@ class GuidedFilter(nn.Module):
         self.epsilon = epsilon
 
     def box(self, x: Tensor) -> Tensor:
-        """Mean over the window, cut at the border."""
-        return F.avg_pool2d(x, self.size, 1, self.radius, count_include_pad=False)
+        """Mean over the window, cut at the border; as sums, which are quicker than pooling."""
+        channels = x.shape[1]
+        ones = x.new_ones(channels, 1, self.size, self.size)
+        counts = F.conv2d(x.new_ones(1, 1, *x.shape[2:]), ones[:1], padding=self.radius)
+        return F.conv2d(x, ones, padding=self.radius, groups=channels) / counts
 
     def forward(self, guide: Tensor, coarse: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """`guide` at full size; `coarse` (guide), `target` and `weight` at half size.
