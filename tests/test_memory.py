@@ -53,6 +53,34 @@ def test_the_window_estimates_without_torch() -> None:
     assert answer.stdout == "cpu False\n"
 
 
+SCATTERED = """
+import sys
+import numpy as np, psutil
+from inference import memory
+if sys.argv[1] == "returned":
+    memory.return_freed_blocks()
+before = psutil.Process().memory_full_info().uss
+np.ones(31 << 20, np.uint8)  # as it is freed, glibc takes blocks of this size for usual ones
+images, kept = [], []
+for _ in range(6):
+    images.append(np.ones(24 << 20, np.uint8))
+    kept.append(np.ones(50_000, np.uint8))
+images.clear()
+print((psutil.Process().memory_full_info().uss - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_a_window_gives_back_what_closed_images_took() -> None:
+    def grown(how: str) -> int:
+        command = [sys.executable, "-c", SCATTERED, how]
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return int(answer.stdout)
+
+    assert grown("usual") > 100
+    assert grown("returned") < 10
+
+
 def test_an_error_of_another_kind_takes_no_smaller_step() -> None:
     tried: list[memory.Footprint] = []
 
