@@ -10,7 +10,7 @@ home=$(mktemp --directory)
 bin=$(mktemp --directory) # the system's programs without any Python
 trap 'rm -rf "$home" "$bin"' EXIT
 for tool in sh bash awk env cat xauth Xvfb xvfb-run mcookie mktemp rm sed grep getopt tempfile touch \
-    kill fold mkdir chmod xkbcomp xdotool basename sleep; do
+    kill fold mkdir chmod xkbcomp xdotool basename sleep date; do
     if path=$(command -v "$tool"); then ln -s "$path" "$bin/$tool"; fi
 done
 

@@ -35,7 +35,9 @@ is_exported() { compgen -G "$HOME/$(basename "${picture%%.*}")*.json" >/dev/null
 
 "$program" "$picture" &
 started=$!
+begun=$(date +%s%N)
 await shows 'Limn'
+echo "window: shown after $((($(date +%s%N) - begun) / 1000000)) ms" >&2
 await draw_and_ask
 xdotool key Return
 await is_exported

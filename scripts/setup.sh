@@ -15,10 +15,10 @@ system_packages=(
     libxcb-util1 libxcb-xfixes0 libxcb-xkb1 libxkbcommon-x11-0 libxkbcommon0 xauth xvfb
 )
 
-# For tests: an archive of DICOM files, a validator of such files, one of menu entries; the tests
-# that need them are left out without. Debian starts the archive as a service, so only continuous
-# integration gets them unasked.
-test_packages=(desktop-file-utils dicom3tools orthanc orthanc-dicomweb)
+# For tests: an archive of DICOM files, a validator of such files, one of menu entries, a hand at
+# mouse and keyboard for the trial of a build; what needs them is left out without. Debian starts
+# the archive as a service, so only continuous integration gets them unasked.
+test_packages=(desktop-file-utils dicom3tools orthanc orthanc-dicomweb xdotool)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
