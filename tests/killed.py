@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SHAPE = (12, 48, 64)
 KEY = "1"
 LONGEST_BEHIND = 2.0  # s, as promised
+AT_ONCE = 3  # that draw, while they are killed one after the other
 
 
 def document() -> Document:
@@ -224,12 +225,13 @@ def after_drawing(child: Child) -> dict[str, Any]:
 def killed_drawing(root: Path, rounds: int, together: int) -> Iterator[dict[str, Any]]:
     """Killed soon after the first step; and some together, after more than the promised delay."""
     chance = random.Random(1)
-    for number in range(rounds):
-        child = fork(draw, root / f"short{number}")
-        child.listen(lambda child=child: child.lines)
-        end = time.monotonic() + chance.uniform(0.0, 0.45)
-        child.listen(lambda end=end: time.monotonic() > end)
-        yield after_drawing(child)
+    for first in range(0, rounds, AT_ONCE):
+        numbers = range(first, min(first + AT_ONCE, rounds))
+        for child in [fork(draw, root / f"short{number}") for number in numbers]:
+            child.listen(lambda child=child: child.lines)
+            end = time.monotonic() + chance.uniform(0.0, 0.45 / AT_ONCE)
+            child.listen(lambda end=end: time.monotonic() > end)
+            yield after_drawing(child)
     children = [fork(draw_on, root / f"long{number}") for number in range(together)]
     end = time.monotonic() + LONGEST_BEHIND + 1
     for child in children:
