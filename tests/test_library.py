@@ -11,13 +11,16 @@ from qtpy.QtTest import QTest
 
 from inference.errors import UserError
 from inference.worker import Cancelled, JobContext
-from plugins.dicom.index import Index, Wanted
+from plugins.dicom.index import Index, SeriesRow, StudyRow, Wanted
 from plugins.dicom.scan import Scanned, scan_job
+from plugins.dicom.widget_library_tree import LibraryTree
 from tests import phantoms
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from qtpy.QtWidgets import QApplication
 
     from gui.window import LimnWindow
     from plugins.dicom.widget_library import ThisComputer
@@ -178,6 +181,20 @@ def settled(page: ThisComputer) -> bool:
 def names(page: ThisComputer) -> list[str]:
     items = [page.tree.topLevelItem(row) for row in range(page.tree.topLevelItemCount())]
     return [item.text(0) for item in items]
+
+
+def test_descriptions_tell_no_hidden_name(qapp: QApplication) -> None:
+    tree = LibraryTree()
+    study = StudyRow("1", "Wintergreen^Aurelia", "MRN-4711", "", "Thorax Wintergreen", "CT", 1, 7)
+    series = SeriesRow("2", "1", "Aurelia MRN-4711 lung", "CT", 7)
+    for hidden, texts in (
+        (True, ("Thorax …", "1  … … lung")),
+        (False, ("Thorax Wintergreen", "1  Aurelia MRN-4711 lung")),
+    ):
+        tree.show_studies([study], hidden=hidden)
+        tree.show_series("1", [series])
+        item = tree.topLevelItem(0)
+        assert (item.text(3), item.child(0).text(0)) == texts
 
 
 def test_scan_search_and_open_in_the_window(

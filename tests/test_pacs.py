@@ -31,10 +31,11 @@ from inference.worker import Cancelled, JobContext
 from inference.writing import Segment
 from plugins.dicom.load import load_series
 from plugins.dicom.network import jobs, received
-from plugins.dicom.network.archive import Instance, Query, Study
+from plugins.dicom.network.archive import FoundSeries, Instance, Query, Study
 from plugins.dicom.network.inbox import Inbox, Stranger
 from plugins.dicom.network.listener import NOT_ASKED, listening
 from plugins.dicom.network.passwords import Passwords
+from plugins.dicom.widget_pacs_results import ResultsTree
 from plugins.dicom.write_seg import write_binary
 from tests import orthanc, phantoms
 
@@ -743,6 +744,23 @@ def test_the_tab_fits_between_the_docks_at_every_size_of_text(
     date = page.tree.topLevelItem(0).child(0).text(1)
     room = page.tree.columnWidth(1) - page.tree.fontMetrics().horizontalAdvance(date)
     assert room > 0
+
+
+def test_descriptions_tell_no_hidden_name(qapp: QApplication) -> None:
+    tree = ResultsTree()
+    study = Study(STUDY, "Wintergreen^Aurelia", "MRN-4711", description="Thorax Wintergreen")
+    tree.show_studies([study])
+    item = tree.topLevelItem(0).child(0)
+    tree.show_series(STUDY, [FoundSeries(STUDY, SERIES, "2", "CT", "Aurelia MRN-4711 lung")])
+    assert (item.text(0), item.child(0).text(0)) == (
+        "Thorax Wintergreen", "2  Aurelia MRN-4711 lung",
+    )  # fmt: skip
+    tree.hide_names(hidden=True)
+    assert (item.text(0), item.child(0).text(0)) == ("Thorax …", "2  … … lung")
+    tree.show_studies([study])
+    assert tree.topLevelItem(0).child(0).text(0) == "Thorax …"
+    tree.hide_names(hidden=False)
+    assert tree.topLevelItem(0).child(0).text(0) == "Thorax Wintergreen"
 
 
 def test_what_cannot_be_sent_is_told(

@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWid
 
 from gui.parts import letter_width
 from gui.studies import person
+from inference.names import names_of, without
+from inference.series import Identity
 from plugins.dicom.index import SeriesRow, StudyRow
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class LibraryTree(QTreeWidget):
         self.setSortingEnabled(True)
         self.sortByColumn(COLUMNS.index("Date"), Qt.SortOrder.DescendingOrder)
         self.setExpandsOnDoubleClick(False)
+        self._hidden = False
         self._lay_out_columns()
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
@@ -52,7 +55,7 @@ class LibraryTree(QTreeWidget):
 
     def show_studies(self, studies: Sequence[StudyRow], *, hidden: bool) -> None:
         """Replace everything, but for what is current and unfolded; `hidden`: without names."""
-        current = self.chosen
+        current, self._hidden = self.chosen, hidden
         open_keys = {item.data(0, HELD).key for item in self._studies() if item.isExpanded()}
         self.setSortingEnabled(False)
         self.clear()
@@ -73,7 +76,8 @@ class LibraryTree(QTreeWidget):
         for item in self._studies():
             if item.data(0, HELD).key == study:
                 item.takeChildren()
-                item.addChildren([_Item(_series_texts(row), row) for row in series])
+                words = _names(item.data(0, HELD)) if self._hidden else set[str]()
+                item.addChildren([_Item(_series_texts(row, words), row) for row in series])
 
     def changeEvent(self, event: QEvent) -> None:
         """Columns follow the size of the text."""
@@ -122,13 +126,20 @@ def _natural(text: str) -> tuple[int, int, str]:
 def _study_texts(study: StudyRow, hidden: bool) -> tuple[str, ...]:
     name = "Patient" if hidden else person(study.name) or "Without name"
     number = "" if hidden else study.patient_id
+    description = without(study.description, _names(study) if hidden else ())
     kinds = study.modalities.replace(",", ", ")
     count = str(study.series), str(study.images)
-    return name, number, dashed(study.date), study.description, kinds, *count
+    return name, number, dashed(study.date), description, kinds, *count
 
 
-def _series_texts(series: SeriesRow) -> tuple[str, ...]:
-    title = f"{series.number}  {series.description}".strip() or "Series"
+def _names(study: StudyRow) -> set[str]:
+    """What people write into descriptions, and is not to be read where names are hidden."""
+    return names_of(Identity(study.name, study.patient_id))
+
+
+def _series_texts(series: SeriesRow, hidden: set[str]) -> tuple[str, ...]:
+    described = without(series.description, hidden)
+    title = f"{series.number}  {described}".strip() or "Series"
     return title, "", "", "", series.modality, "", str(series.images)
 
 

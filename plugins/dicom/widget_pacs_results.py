@@ -8,6 +8,8 @@ from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem
 
 from gui.parts import letter_width
+from inference.names import names_of, without
+from inference.series import Identity
 from plugins.dicom.network.archive import FoundSeries, Study
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class ResultsTree(QTreeWidget):
             child = _Item(entry, _series_texts(entry), _natural(entry.number))
             child.setTextAlignment(IMAGES, Qt.AlignmentFlag.AlignRight)
             item.addChild(child)
+            self._describe(child, item.data(TITLE, FOUND))
         if not series:
             item.setChildIndicatorPolicy(_Item.ChildIndicatorPolicy.DontShowIndicator)
 
@@ -81,6 +84,9 @@ class ResultsTree(QTreeWidget):
         self.setColumnHidden(NUMBER, hidden)
         for number, item in enumerate(self._patients.values(), 1):
             self._name(item, number)
+        for study in self._studies.values():
+            for item in (study, *_children(study)):
+                self._describe(item, study.data(TITLE, FOUND))
 
     def selection(self) -> tuple[list[str], list[FoundSeries]]:
         """UIDs of whole studies, also of selected patients, and series that are selected alone."""
@@ -122,6 +128,7 @@ class ResultsTree(QTreeWidget):
         self._studies[study.study_uid] = item
         patient = self._patient(study)
         patient.addChild(item)
+        self._describe(item, study)
         patient.setData(DATE, ORDER, max(patient.data(DATE, ORDER), study.date + study.time))
 
     def _patient(self, study: Study) -> QTreeWidgetItem:
@@ -138,6 +145,13 @@ class ResultsTree(QTreeWidget):
 
     def _name(self, item: QTreeWidgetItem, number: int) -> None:
         item.setText(TITLE, f"Patient {number}" if self._hidden else item.data(TITLE, ORDER))
+
+    def _describe(self, item: QTreeWidgetItem, study: Study) -> None:
+        """What a study or series is called: people write names into descriptions."""
+        found = item.data(TITLE, FOUND)
+        title = _study_title(found) if isinstance(found, Study) else _series_title(found)
+        words = names_of(Identity(study.patient_name, study.patient_id)) if self._hidden else ()
+        item.setText(TITLE, without(title, words))
 
     def _expanded(self, item: QTreeWidgetItem) -> None:
         study = item.data(TITLE, FOUND)
@@ -182,7 +196,7 @@ def _children(item: QTreeWidgetItem) -> list[QTreeWidgetItem]:
 def _study_texts(study: Study) -> list[str]:
     when = " ".join(filter(None, (_date(study.date), _time(study.time))))
     return [
-        study.description or "Study",
+        _study_title(study),
         when,
         ", ".join(study.modalities),
         str(study.instances or ""),
@@ -191,9 +205,16 @@ def _study_texts(study: Study) -> list[str]:
 
 
 def _series_texts(series: FoundSeries) -> list[str]:
+    return [_series_title(series), "", series.modality, str(series.instances or ""), ""]
+
+
+def _study_title(study: Study) -> str:
+    return study.description or "Study"
+
+
+def _series_title(series: FoundSeries) -> str:
     numbered = f"{series.number}  " if series.number else ""
-    title = series.description or series.body_part.capitalize() or "Series"
-    return [numbered + title, "", series.modality, str(series.instances or ""), ""]
+    return numbered + (series.description or series.body_part.capitalize() or "Series")
 
 
 def _date(text: str) -> str:
