@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000
 
 from inference.errors import UserError
 from inference.reading import read
@@ -294,6 +296,18 @@ def test_truncated_pixels_open_as_far_as_frames_are_whole(tmp_path: Path) -> Non
     np.testing.assert_array_equal(series.voxels, phantoms.run()[:4])
     assert series.frame_times == (0, 40, 80, 120)
     assert "4 of its 5 frames are whole" in series.warnings[0]
+
+
+def test_a_jp2_box_without_length_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    dataset = phantoms.dicom(tmp_path / "a.dcm")
+    phantoms.set_pixels(dataset, np.zeros((4, 4), np.uint8))
+    dataset.file_meta.TransferSyntaxUID = JPEG2000
+    first_box, endless = b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\0ftyp" + bytes(20)
+    dataset.PixelData = encapsulate([first_box + endless])
+    dataset["PixelData"].VR = "OB"
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    with pytest.raises(UserError, match=r"The pixels of a\.dcm are damaged"):
+        read(tmp_path / "a.dcm")
 
 
 def test_pixels_truncated_within_the_first_frame_are_refused(tmp_path: Path) -> None:

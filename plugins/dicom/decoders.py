@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from inference.series import Array
 
 RETIRED_JPEG = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")  # spectral, progressive
+JP2 = b"\0\0\0\x0cjP  "  # the length and kind of the first box of a JP2 file, which has 12 bytes
+BOX_HEAD = 8  # bytes: of its length and kind
 SPARE_BYTES = 2**29  # what a codec may need besides the image
 ITEM, PIXEL_DATA, OPEN_LENGTH = (0xFFFE, 0xE000), (0x7FE0, 0x0010), b"\xff" * 4
 
@@ -40,6 +42,8 @@ def decode_all(path: Path, dataset: Dataset) -> tuple[Array, str]:
     spare = int(number(dataset, "HighBit", 0)) + 1 - int(number(dataset, "BitsStored", 1))
     if spare > 0 and not syntax.is_encapsulated:
         return _decode_high_bits(dataset, syntax, spare)
+    if syntax.is_encapsulated:
+        _require_boxes(dataset)
     values, meta = get_decoder(syntax).as_array(dataset, raw=True)
     return values, str(meta["photometric_interpretation"])
 
@@ -55,6 +59,7 @@ def decode_whole_frames(
             fragments = _whole_fragments(path)
             part.PixelData, count = encapsulate(fragments, has_bot=False), len(fragments)
             part["PixelData"].VR = "OB"
+        _require_boxes(part)
     else:
         count = min(count, len(dataset.get("PixelData") or b"") // frame_bytes)
         part.PixelData = dataset.PixelData[: count * frame_bytes + count * frame_bytes % 2]
@@ -71,6 +76,23 @@ def _one(dataset: Dataset, syntax: UID, index: int) -> tuple[Array, str] | None:
     except Exception:  # noqa: BLE001  decoders raise almost anything on damaged data
         return None
     return values, str(meta["photometric_interpretation"])
+
+
+def _require_boxes(dataset: Dataset) -> None:
+    """Raise ValueError for a JP2 file in the pixels with a box without length.
+
+    pydicom, which goes from box to box, would never leave it.
+    """
+    data = dataset.get("PixelData") or b""
+    start = data.find(JP2)
+    while start >= 0:
+        place = start + len(JP2) + 4
+        while place < len(data) and data[place + 4 : place + 8] != b"jp2c":
+            length = int.from_bytes(data[place : place + 4], "big")
+            if length < BOX_HEAD:
+                raise ValueError("a box of a JP2 file has no length")
+            place += length
+        start = data.find(JP2, place)
 
 
 def _decode_high_bits(dataset: Dataset, syntax: UID, spare: int) -> tuple[Array, str]:
