@@ -5,6 +5,7 @@ The spec calls `write` with the files that PyInstaller collected.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -59,8 +60,8 @@ def parts_of(files: Iterable[Path]) -> set[Part]:
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     found = {of_distribution(distribution("pyinstaller"))}  # its loader starts the program
     for path in {file.resolve() for file in files}:
-        if path in owners:
-            found.add(owners[path])
+        if str(path) in owners:
+            found.add(owners[str(path)])
         elif path.is_relative_to(standard):
             found.add(_python(standard))
         elif (package := _debian_package(path)) is not None:
@@ -68,15 +69,15 @@ def parts_of(files: Iterable[Path]) -> set[Part]:
     return found
 
 
-def _owners() -> dict[Path, Part]:
-    """The part by every file of every installed package."""
-    owners: dict[Path, Part] = {}
+def _owners() -> dict[str, Part]:
+    """The part by every file of every installed package; as texts, for there are 80 000."""
+    owners: dict[str, Part] = {}
     for found in distributions():
         if found.name == "limn":
             continue
-        part = _with_text(of_distribution(found))
+        part, root = _with_text(of_distribution(found)), os.path.realpath(str(found.locate_file("")))
         for file in found.files or ():
-            owners[Path(str(found.locate_file(file))).resolve()] = part
+            owners[os.path.normpath(f"{root}/{file}")] = part
     return owners
 
 
