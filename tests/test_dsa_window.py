@@ -691,6 +691,7 @@ def test_from_an_angiogram_to_a_marked_run_and_back(
 def test_new_frames_are_counted_where_none_is_yet(window: LimnWindow) -> None:
     show(window, vessel_run())
     page = dock(window).interpolation
+    page.count.setValue(1)
     for text, told in (
         ("", "9 new frames."),
         ("60, 90 100", "2 new frames."),
