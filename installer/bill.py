@@ -75,7 +75,8 @@ def _owners() -> dict[str, Part]:
     for found in distributions():
         if found.name == "limn":
             continue
-        part, root = _with_text(of_distribution(found)), os.path.realpath(str(found.locate_file("")))
+        part = _with_text(of_distribution(found))
+        root = os.path.realpath(str(found.locate_file("")))
         for file in found.files or ():
             owners[os.path.normpath(f"{root}/{file}")] = part
     return owners
