@@ -569,6 +569,23 @@ def test_a_large_operation_leaves_the_window_alive(qtbot: QtBot) -> None:
     assert gaps.max() < 1  # a distance map of the whole would hold Python's lock for seconds
 
 
+def test_an_answer_for_somebody_who_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    from threading import Event
+
+    import shiboken6
+
+    from gui.background import Background
+
+    background, gone, answered = Background(), Event(), list[bool]()
+    background.run(gone.wait, answered.append)
+    executor = background._executor
+    shiboken6.delete(background)
+    gone.set()
+    executor.shutdown(wait=True)
+    assert not caplog.records
+    assert not answered
+
+
 # --- the panel ---------------------------------------------------------------------------------
 
 
