@@ -313,7 +313,7 @@ def test_a_stroke_between_two_clicks(hand: Hand) -> None:
 
 def test_two_hundred_fast_clicks(hand: Hand) -> None:
     """Nobody waits for answers; the end is that of the last question, and undo goes one by one."""
-    places = [(5.0, 10 + 2 * (i % 10), 8 + 2 * (i // 10)) for i in range(200)]
+    places = [(5.0, 4 + 5 * (i % 10), 2 + 2.8 * (i // 10)) for i in range(200)]
     for number, place in enumerate(places):
         against = number % 5 == 4
         hand.click(*place, button=RIGHT if against else LEFT, keys=PLAIN, wait=False)

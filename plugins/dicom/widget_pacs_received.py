@@ -22,15 +22,14 @@ class ReceivedLine(QWidget):
         super().__init__()
         self._notices = notices
         self._background = Background(self)
-        self.text = label("", "quiet")
+        self.text = label("", "quiet", wrap=True)
         self.empty_button = button("Empty…", self.ask_to_empty, "small",
                                    "Remove the received studies")  # fmt: skip
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(GRID)
-        line.addWidget(self.text)
+        line.addWidget(self.text, 1)
         line.addWidget(self.empty_button)
-        line.addStretch()
         self.refresh()
 
     def refresh(self) -> None:
