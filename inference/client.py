@@ -210,15 +210,18 @@ class WorkerClient:
             job.settle(message.result if isinstance(message, Done) else None)
 
     def _dispatch(self) -> None:
-        """Give the worker what is to run now, or fail everything if there is no worker."""
+        """Give the worker what is to run now, or end everything if there is no worker."""
         with self._lock:
-            while self.state == "ready" and (job := self._due()):
+            closing = self._closing  # a job may be asked for while another thread closes
+            while self.state == "ready" and not closing and (job := self._due()):
                 self._given[job.id] = self._waiting.pop(job.id)
                 self._send(job.request)
-            if self.state != "stopped":
+            if self.state != "stopped" and not closing:
                 return
             given_up, self._waiting = self._waiting, {}
         for job in given_up.values():
+            if closing:
+                job.cancel()
             job.settle(error=WorkerStopped(_given_up(self.name)))
 
     def _due(self) -> Job | None:

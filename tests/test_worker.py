@@ -512,6 +512,8 @@ def test_close_ends_a_busy_worker_at_once_and_cancels_its_jobs() -> None:
     assert busy.job.cancelled()
     assert waiting.cancelled()
     client.close()
+    late = client.submit(name_of(tasks.nothing))  # by another thread, say: nobody would answer
+    assert late.cancelled()
 
 
 APPLICATION = """
