@@ -241,13 +241,14 @@ def test_a_file_that_aborts_a_decoder_leaves_the_others_of_its_folder(
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from pathlib import Path
 from inference.cohort import run_all
 from inference.headless import Request
 from tests.headless_tasks import SLEEP
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in background
     request = Request(SLEEP, {}, Path(sys.argv[2]))
     run_all(request, [Path(sys.argv[1])], sys.stderr.write)
 """
