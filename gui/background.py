@@ -29,7 +29,7 @@ class Background(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="background")
-        self._running = 0
+        self._running, self._closed = 0, False
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         if application := QCoreApplication.instance():
             application.aboutToQuit.connect(self.close)
@@ -45,7 +45,12 @@ class Background(QObject):
         then: Callable[[T], None],
         failed: Callable[[Exception], None] = complain,
     ) -> None:
-        """Compute `work` in the thread; `then` gets its result, or `failed` its error, on Qt's."""
+        """Compute `work` in the thread; `then` gets its result, or `failed` its error, on Qt's.
+
+        Once closed, nothing: who closes the window while it starts wants none of what follows.
+        """
+        if self._closed:
+            return
         self._count(1)
 
         def answer(future: Future[T]) -> None:
@@ -64,6 +69,7 @@ class Background(QObject):
 
     def close(self) -> None:
         """Start nothing more."""
+        self._closed = True
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _deliver(self, answer: Callable[[], object]) -> None:

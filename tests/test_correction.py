@@ -586,6 +586,16 @@ def test_an_answer_for_somebody_who_has_gone_is_no_error(caplog: pytest.LogCaptu
     assert not answered
 
 
+def test_nothing_begins_once_the_window_has_closed(qapp: object) -> None:
+    from gui.background import Background
+
+    background, worked = Background(), list[bool]()
+    background.close()
+    background.run(lambda: worked.append(True), lambda _: worked.append(True))
+    assert not background.busy
+    assert not worked
+
+
 # --- the panel ---------------------------------------------------------------------------------
 
 
