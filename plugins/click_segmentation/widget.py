@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -73,12 +74,11 @@ class ClicksWidget(QWidget):
     # --- commands ----------------------------------------------------------------------------
 
     def command(self, what: str) -> None:
-        """Take a tool by its kind, or follow the active object."""
-        if what == "follow":
-            self.third.toggle()
-        for kind in KINDS:
-            if kind == what:
-                self.use(kind)
+        """Do what the table of actions calls so."""
+        commands: dict[str, Callable[[], object]] = {
+            **{kind: partial(self.use, kind) for kind in KINDS}, "follow": self.third.toggle,
+        }  # fmt: skip
+        commands[what]()
 
     def use(self, kind: Kind) -> None:
         """Take a tool, or put it away if it is in use."""

@@ -85,9 +85,10 @@ def read_run_files(entries: Sequence[Slice]) -> Series:
 def _key(entry: Slice) -> tuple[Any, ...]:
     """What the files of one run share; each file that is in no run has a key of its own."""
     header = entry.header
-    kind, alike = text(header, "Modality"), tuple(text(header, keyword) for keyword in ALIKE)
+    kind = text(header, "Modality")
     if kind not in (*FLUOROSCOPY, *SECTIONS) or plane(header) is not None:
         return (str(entry.path),)
+    alike = tuple(text(header, keyword) for keyword in ALIKE)
     if kind in SECTIONS:
         return alike
     return (*alike, biplane(header), text(header, "AcquisitionNumber") or angles(header))
