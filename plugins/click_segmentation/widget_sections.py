@@ -134,7 +134,7 @@ class SliceSection(Titled):
         said = f"{count} prompt{'' if count == 1 else 's'}" if count else "No prompts yet"
         seconds = self._asking.seconds
         waits = clicks is not None and clicks.waiting is not None
-        took = "" if seconds is None else f" · last answer in {1000 * seconds:.0f} ms"
+        took = "" if seconds is None else f" · last answer in {_spoken(seconds)}"
         slow = self.switch.isChecked() and seconds is not None and not self._preview.quick
         shown = "; too slow to show what a click would do" if slow else ""
         self.told.setText(f"{said} · asking…" if waits else f"{said}{took}{shown}")
@@ -190,6 +190,10 @@ class ModelSection(Titled):
         self._asking.model = self.choice.currentData()
         self._asking.seconds = None
         self._asking.warm_up()
+
+
+def _spoken(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _use(use: Callable[[Kind], None], kind: Kind, wanted: bool) -> None:
