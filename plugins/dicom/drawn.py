@@ -10,8 +10,7 @@ from inference.errors import UserError
 from inference.parallel import in_order
 from plugins.dicom.header import items, text
 from plugins.dicom.index import Index, place
-from plugins.dicom.parse import read_some
-from plugins.dicom.sniff import is_dicom
+from plugins.dicom.parse import dicom_head, read_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from plugins.dicom.header import Slice
+    from plugins.dicom.parse import Head
 
+SERIES = "SeriesInstanceUID"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 MOST_FOLDERS, MOST_FILES = 200, 20_000  # that are looked into for an image
@@ -47,7 +48,7 @@ def image_of(header: Dataset) -> tuple[str, ...]:
         *(entry for study in studies for entry in items(study, "RTReferencedSeriesSequence")),
         *(entry for study in studies for entry in items(study, "ReferencedSeriesSequence")),
     ]
-    found = (text(entry, "SeriesInstanceUID") for entry in series)
+    found = (text(entry, SERIES) for entry in series)
     return tuple(dict.fromkeys(filter(None, found)))
 
 
@@ -73,7 +74,7 @@ def tell_drawn(drawings: Sequence[Slice], slices: Sequence[Slice]) -> set[Path]:
 
 def _files(path: Path, series: Sequence[str], slices: Sequence[Slice]) -> tuple[Path, ...]:
     """Of the image: among what is read, beside the file or its folder, or in the index."""
-    here = [entry.path for entry in slices if text(entry.header, "SeriesInstanceUID") in series]
+    here = [entry.path for entry in slices if text(entry.header, SERIES) in series]
     return tuple(here or _beside(path, series) or _in_index(series))
 
 
@@ -83,8 +84,8 @@ def _beside(path: Path, series: Sequence[str]) -> list[Path]:
     if found := _of_series(_files_in(path.parent), series):
         return found
     for folder in _folders_beside(path.parent):
-        first = next((file for file in islice(_files_in(folder), 3) if is_dicom(file)), None)
-        if first is not None and _series_uid(first) in series:
+        heads = map(dicom_head, islice(_files_in(folder), 3))
+        if _series_uid(next(filter(None, heads), None)) in series:
             return _of_series(_files_in(folder), series)
     return []
 
@@ -106,14 +107,14 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 def _of_series(files: Iterable[Path], series: Sequence[str]) -> list[Path]:
     found = sorted(files)
-    uids = in_order(_series_uid, found)
+    uids = map(_series_uid, in_order(dicom_head, found))
     return [file for file, uid in zip(found, uids, strict=True) if uid in series]
 
 
-def _series_uid(file: Path) -> str:
+def _series_uid(head: Head | None) -> str:
     try:
-        return text(read_some(file, ["SeriesInstanceUID"]), "SeriesInstanceUID") * is_dicom(file)
-    except (UserError, OSError):
+        return text(read_some(head, [SERIES]), SERIES) if head else ""
+    except UserError:
         return ""
 
 

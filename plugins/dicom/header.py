@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from operator import mul
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.tag import BaseTag, Tag
 
 from inference.series import Geometry, Identity
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
+OF_BYTES_ALONE = {"CS", "DA", "DS", "FD", "FL", "IS", "SL", "SS", "TM", "UI", "UL", "US"}
+"""Value representations that need no character set, or other element, to be understood."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Slice:
     """One file and its header without pixels."""
 
@@ -31,6 +36,11 @@ class Slice:
     def frames(self) -> int:
         """How many pictures the file holds."""
         return max(1, int(number(self.header, "NumberOfFrames", 1)))
+
+    @cached_property
+    def plane(self) -> Plane | None:
+        """Where it lies, if it is one picture and the file says so."""
+        return plane(self.header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +200,25 @@ def _dot(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def _value(header: Dataset, keyword: str) -> Any:
+    tag, kind = _known(keyword)
     try:
-        return header[_tag(keyword)].value
+        element = header.get_item(tag)
+        if isinstance(element, RawDataElement) and (element.VR or kind) in OF_BYTES_ALONE:
+            return _converted(keyword, element.VR, element.value, element.is_little_endian)
+        return None if element is None else header[tag].value
     except Exception:  # noqa: BLE001  pydicom converts on access and raises almost anything
         return None
 
 
+@lru_cache(2**14)
+def _converted(keyword: str, kind: str | None, value: bytes, little_endian: bool) -> Any:
+    """As pydicom would, once for all slices in which it is the same: that takes it long."""
+    tag, _ = _known(keyword)
+    raw = RawDataElement(tag, kind, len(value), value, 0, kind is None, little_endian)
+    return convert_raw_data_element(raw).value
+
+
 @cache
-def _tag(keyword: str) -> BaseTag:
-    """Asked for thousands of times a folder: by its name, an element takes three times as long."""
-    return Tag(keyword)
+def _known(keyword: str) -> tuple[BaseTag, str]:
+    """Tag and value representation, asked for thousands of times a folder."""
+    return Tag(keyword), dictionary_VR(keyword)

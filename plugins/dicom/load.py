@@ -7,7 +7,7 @@ import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from inference import logs
@@ -20,7 +20,7 @@ from plugins.dicom.frames import read_frames
 from plugins.dicom.glimpse import glimpse
 from plugins.dicom.header import Slice, has_image, identity, modality, number, text
 from plugins.dicom.mosaic import mosaic, read_mosaic
-from plugins.dicom.parse import read_until_pixels
+from plugins.dicom.parse import Head, read_head, read_until_pixels
 from plugins.dicom.read_rtstruct import wanted_image
 from plugins.dicom.read_seg import on_own_grid
 from plugins.dicom.runs import read_run_files, run_groups
@@ -38,6 +38,7 @@ HEADERS_KEPT = 4096  # for the next reading of the same folder
 LIST_EVERY = 1.0  # seconds, while headers are read
 READING_HEADERS = "Reading headers"
 
+_known: dict[tuple[Path, int, int], Slice | _Refused] = {}  # by file, size and time of change
 logger = logging.getLogger(__name__)
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it quotes the patient's data
 
@@ -187,7 +188,7 @@ def _headers(files: list[Path]) -> tuple[list[Slice], list[_Refused]]:
     """The files with an image, and the others."""
     slices, others = list[Slice](), list[_Refused]()
     told_at = time.monotonic()
-    for done, found in enumerate(in_order(_header, files), 1):
+    for done, found in enumerate(map(_header, in_order(_beginning, files)), 1):
         listener().progress(done, len(files), READING_HEADERS)
         if time.monotonic() - told_at > LIST_EVERY:
             told_at = time.monotonic()
@@ -207,19 +208,31 @@ def _so_far(slices: list[Slice]) -> tuple[Entry, ...]:
     return tuple(_entry(Part(members, list)) for members in series.values())
 
 
-def _header(file: Path) -> Slice | _Refused:
+def _beginning(file: Path) -> Head | _Refused:
     try:
-        state = file.stat()
-        return _read_header(file, state.st_size, state.st_mtime_ns)
+        return read_head(file)
     except OSError as error:
         return _Refused(file, f"{file.name} cannot be read: {error.strerror}.")
+
+
+def _header(head: Head | _Refused) -> Slice | _Refused:
+    """As it was read before, if the file has not changed since."""
+    if isinstance(head, _Refused):
+        return head
+    state = head.path, head.size, head.changed
+    if state not in _known:
+        if len(_known) >= HEADERS_KEPT:
+            del _known[next(iter(_known))]
+        _known[state] = _read_header(head)
+    return _known[state]
+
+
+def _read_header(head: Head) -> Slice | _Refused:
+    file = head.path
+    try:
+        header, end = read_until_pixels(head)
     except UserError as error:
         return _Refused(file, str(error))
-
-
-@lru_cache(HEADERS_KEPT)
-def _read_header(file: Path, _size: int, _changed: int) -> Slice | _Refused:
-    header, end = read_until_pixels(file)
     if has_image(header):
         return Slice(file, header, end)
     if text(header, "SOPClassUID") == RT_STRUCTURE_SET:

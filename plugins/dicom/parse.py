@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 import pydicom
@@ -9,26 +12,55 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from inference.archives import open_member
 from inference.errors import UserError
+from plugins.dicom.sniff import is_dicom
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydicom import Dataset
 
+HEAD = 2**16  # bytes, within which nearly every header ends
+PIXELS = (b"\xe0\x7f", b"\x7f\xe0")  # with which an element with pixels begins
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How a file begins, read ahead by threads: the parser itself keeps all threads waiting."""
+
+    path: Path
+    size: int
+    changed: int  # ns
+    start: bytes
+
+
+def read_head(path: Path) -> Head:
+    """The state and the first bytes of a file; raises OSError."""
+    with path.open("rb", buffering=0) as source:
+        state = os.fstat(source.fileno())
+        return Head(path, state.st_size, state.st_mtime_ns, source.read(HEAD))
+
+
+def dicom_head(path: Path) -> Head | None:
+    """The same of a DICOM file; None if it is none, or cannot be read."""
+    try:
+        return read_head(path) if is_dicom(path) else None
+    except OSError:
+        return None
+
 
 def read_header(path: Path) -> Dataset:
     """Everything but the pixels; raises UserError."""
-    return read_until_pixels(path)[0]
+    return _parse(path, pixels=False)[0]
 
 
-def read_some(path: Path, keywords: list[str]) -> Dataset:
+def read_some(head: Head, keywords: list[str]) -> Dataset:
     """These elements alone, in half the time; raises UserError."""
-    return _parse(path, pixels=False, only=keywords)[0]
+    return (_within(head, keywords) or _parse(head.path, pixels=False, only=keywords))[0]
 
 
-def read_until_pixels(path: Path) -> tuple[Dataset, int]:
+def read_until_pixels(head: Head) -> tuple[Dataset, int]:
     """The header, and the byte at which the element with the pixels begins; raises UserError."""
-    return _parse(path, pixels=False)
+    return _within(head) or _parse(head.path, pixels=False)
 
 
 def read_whole(path: Path) -> Dataset:
@@ -38,19 +70,31 @@ def read_whole(path: Path) -> Dataset:
     return dataset if "Rows" in dataset else read_header(path)
 
 
+def _within(head: Head, only: list[str] | None = None) -> tuple[Dataset, int] | None:
+    """The header and its end, or None where the pixels do not begin in the bytes at hand."""
+    try:
+        dataset, end = _parsed(BytesIO(head.start), pixels=False, only=only)
+    except Exception:  # noqa: BLE001  what is wrong is told when the file itself is read
+        return None
+    return (dataset, end) if head.start[end : end + 2] in PIXELS else None
+
+
 def _parse(path: Path, *, pixels: bool, only: list[str] | None = None) -> tuple[Dataset, int]:
     try:
         with _opened(path) as source:
-            dataset = pydicom.dcmread(
-                source, force=True, stop_before_pixels=not pixels, specific_tags=only
-            )
-            end = source.tell()
-        _name_syntax(dataset)
+            return _parsed(source, pixels=pixels, only=only)
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from error
     except Exception as error:  # pydicom lets many kinds pass from a malformed file
         raise UserError(f"{path.name} is not a readable DICOM file: it is damaged.") from error
-    return dataset, end
+
+
+def _parsed(
+    source: BinaryIO, *, pixels: bool, only: list[str] | None = None
+) -> tuple[Dataset, int]:
+    dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels, specific_tags=only)
+    _name_syntax(dataset)
+    return dataset, source.tell()
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -14,7 +14,7 @@ import numpy as np
 from inference.colour import to_grey
 from plugins.dicom.acquisition import FLUOROSCOPY, acquisition, angles, biplane
 from plugins.dicom.flags import flags
-from plugins.dicom.header import Slice, number, numbers, plane, text
+from plugins.dicom.header import Slice, number, numbers, text
 from plugins.dicom.pixels import Shown, Stored, shown
 from plugins.dicom.stacking import MIN_SLICES
 from plugins.dicom.stacks import ALIKE, ONE_FRAME, build, decode_each, image_geometry, spacing_notes
@@ -86,7 +86,7 @@ def _key(entry: Slice) -> tuple[Any, ...]:
     """What the files of one run share; each file that is in no run has a key of its own."""
     header = entry.header
     kind = text(header, "Modality")
-    if kind not in (*FLUOROSCOPY, *SECTIONS) or plane(header) is not None:
+    if kind not in (*FLUOROSCOPY, *SECTIONS) or entry.plane is not None:
         return (str(entry.path),)
     alike = tuple(text(header, keyword) for keyword in ALIKE)
     if kind in SECTIONS:

@@ -13,13 +13,14 @@ from inference.folders import below, leads_out
 from inference.parallel import in_order
 from plugins.dicom.header import has_image, identity, modality, number
 from plugins.dicom.index import Index, Record
-from plugins.dicom.parse import read_some
-from plugins.dicom.sniff import is_dicom
+from plugins.dicom.parse import dicom_head, read_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom import Dataset
+
+    from plugins.dicom.parse import Head
 
 JOB = "plugins.dicom.scan:scan_job"
 AT_ONCE = 250  # files between two entries into the index, which the window then shows
@@ -53,7 +54,8 @@ def scan_job(context: Any, index: str, folder: str) -> Scanned:
     done = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        records = in_order(lambda path: _record(path, *found[path]), fresh)
+        plain = (Record(path, *found[path]) for path in fresh)
+        records = map(_record, plain, in_order(dicom_head, map(Path, fresh)))
         while some := list(islice(_counted(context, records, done, len(fresh)), AT_ONCE)):
             base.put(some)
             done += len(some)
@@ -82,13 +84,12 @@ def _counted(context: Any, records: Iterator[Record], done: int, total: int) -> 
         yield record
 
 
-def _record(path: str, size: int, changed: int) -> Record:
+def _record(plain: Record, head: Head | None) -> Record:
     """What the list says of a file; nothing but its state if it is no DICOM image."""
-    plain = Record(path, size, changed)
-    if not is_dicom(Path(path)):
+    if head is None:
         return plain
     try:
-        header = read_some(Path(path), NEEDED)
+        header = read_some(head, NEEDED)
     except UserError:
         return plain
     return _described(plain, header) if has_image(header) else plain

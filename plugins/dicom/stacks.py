@@ -66,7 +66,7 @@ class Part:
 def slice_parts(slices: Sequence[Slice]) -> list[Part]:
     """What to read one after the other: each group of files that may make a stack."""
     groups = _groups(slices)
-    placed = [group for group in groups if plane(group[0].header)]
+    placed = [group for group in groups if group[0].plane]
     counts = Counter(text(group[0].header, "SeriesInstanceUID") for group in placed)
     return [
         replace(part, notes=(*part.notes, SPLIT))
@@ -125,7 +125,7 @@ def _groups(slices: Sequence[Slice]) -> list[list[Slice]]:
     """Files of one series with one size and orientation."""
     groups: list[tuple[tuple[str, ...], Any, list[Slice]]] = []
     for entry in slices:
-        key, where = tuple(text(entry.header, name) for name in ALIKE), plane(entry.header)
+        key, where = tuple(text(entry.header, name) for name in ALIKE), entry.plane
         for known, there, members in groups:
             if known == key and where and there and stacking.same_orientation(where, there):
                 members.append(entry)
@@ -158,8 +158,7 @@ def _read_part(members: list[Slice]) -> list[Series]:
 
 
 def _planes(slices: Sequence[Slice]) -> list[Plane]:
-    found = [plane(entry.header) for entry in slices]
-    return [entry for entry in found if entry is not None]
+    return [entry.plane for entry in slices if entry.plane is not None]
 
 
 def _read_images(entries: Sequence[Slice]) -> list[Series]:
