@@ -10,7 +10,7 @@ from inference.errors import UserError
 from inference.parallel import in_order
 from plugins.dicom.header import items, text
 from plugins.dicom.index import Index, place
-from plugins.dicom.parse import dicom_head, read_some
+from plugins.dicom.parse import dicom_head, read_until_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,7 +113,7 @@ def _of_series(files: Iterable[Path], series: Sequence[str]) -> list[Path]:
 
 def _series_uid(head: Head | None) -> str:
     try:
-        return text(read_some(head, [SERIES]), SERIES) if head else ""
+        return text(read_until_pixels(head)[0], SERIES) if head else ""
     except UserError:
         return ""
 

@@ -80,7 +80,7 @@ def _volumes(header: Dataset, frames: Sequence[int]) -> list[_Volume] | str:
         contents = [group(header, "FrameContentSequence", frames[i]) for i in members]
         parts, how = phases(
             [planes[i] for i in members], frame_traits(header, contents),
-            [(float(i),) for i in members],
+            lambda index: (float(index),),
         )  # fmt: skip
         for part in parts:
             chosen = tuple(members[i] for i in part.members)

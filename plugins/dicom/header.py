@@ -14,6 +14,7 @@ from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.tag import BaseTag, Tag
 
 from inference.series import Geometry, Identity
+from plugins.dicom.elements import tag_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,4 +222,4 @@ def _converted(keyword: str, kind: str | None, value: bytes, little_endian: bool
 @cache
 def _known(keyword: str) -> tuple[BaseTag, str]:
     """Tag and value representation, asked for thousands of times a folder."""
-    return Tag(keyword), dictionary_VR(keyword)
+    return tag_of(Tag(keyword)), dictionary_VR(keyword)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from plugins.dicom.elements import tag_of
 from plugins.dicom.header import number
 
 if TYPE_CHECKING:
@@ -13,15 +14,13 @@ if TYPE_CHECKING:
 
     from inference.series import Array
 
-GROUPS = range(0x6000, 0x6020, 2)
-BIT_POSITION = 0x0102
+BIT_POSITIONS = [tag_of(group << 16 | 0x0102) for group in range(0x6000, 0x6020, 2)]
 
 
 def in_spare_bits(header: Dataset) -> bool:
     """Whether an overlay lies in the bits above those of the image."""
     stored = number(header, "BitsStored", 16)
-    places = (header.get((group, BIT_POSITION)) for group in GROUPS)
-    return any(_number(place.value) >= stored for place in places if place is not None)
+    return any(_number(header[tag].value) >= stored for tag in BIT_POSITIONS if tag in header)
 
 
 def without_spare_bits(values: Array, header: Dataset) -> Array:

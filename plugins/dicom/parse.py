@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 import pydicom
@@ -12,6 +11,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from inference.archives import open_member
 from inference.errors import UserError
+from plugins.dicom.elements import usual_header
 from plugins.dicom.sniff import is_dicom
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 HEAD = 2**16  # bytes, within which nearly every header ends
-PIXELS = (b"\xe0\x7f", b"\x7f\xe0")  # with which an element with pixels begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,9 @@ def read_header(path: Path) -> Dataset:
     return _parse(path, pixels=False)[0]
 
 
-def read_some(head: Head, keywords: list[str]) -> Dataset:
-    """These elements alone, in half the time; raises UserError."""
-    return (_within(head, keywords) or _parse(head.path, pixels=False, only=keywords))[0]
-
-
 def read_until_pixels(head: Head) -> tuple[Dataset, int]:
     """The header, and the byte at which the element with the pixels begins; raises UserError."""
-    return _within(head) or _parse(head.path, pixels=False)
+    return usual_header(head.start) or _parse(head.path, pixels=False)
 
 
 def read_whole(path: Path) -> Dataset:
@@ -70,31 +64,17 @@ def read_whole(path: Path) -> Dataset:
     return dataset if "Rows" in dataset else read_header(path)
 
 
-def _within(head: Head, only: list[str] | None = None) -> tuple[Dataset, int] | None:
-    """The header and its end, or None where the pixels do not begin in the bytes at hand."""
-    try:
-        dataset, end = _parsed(BytesIO(head.start), pixels=False, only=only)
-    except Exception:  # noqa: BLE001  what is wrong is told when the file itself is read
-        return None
-    return (dataset, end) if head.start[end : end + 2] in PIXELS else None
-
-
-def _parse(path: Path, *, pixels: bool, only: list[str] | None = None) -> tuple[Dataset, int]:
+def _parse(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
     try:
         with _opened(path) as source:
-            return _parsed(source, pixels=pixels, only=only)
+            dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
+            end = source.tell()
+        _name_syntax(dataset)
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from error
     except Exception as error:  # pydicom lets many kinds pass from a malformed file
         raise UserError(f"{path.name} is not a readable DICOM file: it is damaged.") from error
-
-
-def _parsed(
-    source: BinaryIO, *, pixels: bool, only: list[str] | None = None
-) -> tuple[Dataset, int]:
-    dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels, specific_tags=only)
-    _name_syntax(dataset)
-    return dataset, source.tell()
+    return dataset, end
 
 
 def _opened(path: Path) -> BinaryIO:

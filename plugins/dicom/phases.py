@@ -82,7 +82,7 @@ def frame_traits(header: Dataset, contents: Sequence[Dataset | None]) -> Iterabl
 
 
 def phases(
-    planes: Sequence[Plane], traits: Iterable[Trait], order: Sequence[tuple[float, ...]]
+    planes: Sequence[Plane], traits: Iterable[Trait], order: Callable[[int], tuple[float, ...]]
 ) -> tuple[list[Phase], str]:
     """Planes of one orientation, put apart so that none shares its place; how that was done."""
     places = stacking.place_numbers(planes)

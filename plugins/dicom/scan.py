@@ -13,7 +13,7 @@ from inference.folders import below, leads_out
 from inference.parallel import in_order
 from plugins.dicom.header import has_image, identity, modality, number
 from plugins.dicom.index import Index, Record
-from plugins.dicom.parse import dicom_head, read_some
+from plugins.dicom.parse import dicom_head, read_until_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
 JOB = "plugins.dicom.scan:scan_job"
 AT_ONCE = 250  # files between two entries into the index, which the window then shows
-NEEDED = [
-    "PatientName", "PatientID", "StudyInstanceUID", "StudyDescription", "StudyDate",
-    "SeriesInstanceUID", "SeriesDescription", "SeriesNumber", "Modality", "Rows", "Columns",
-    "NumberOfFrames",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ def _record(plain: Record, head: Head | None) -> Record:
     if head is None:
         return plain
     try:
-        header = read_some(head, NEEDED)
+        header, _ = read_until_pixels(head)
     except UserError:
         return plain
     return _described(plain, header) if has_image(header) else plain

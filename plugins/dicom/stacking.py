@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,12 +69,12 @@ def place_numbers(planes: Sequence[Plane]) -> list[int]:
     return [int(place) for place in found]
 
 
-def repeats(planes: Sequence[Plane], keys: Sequence[Hashable]) -> list[list[int]]:
-    """Split planes that share places: the k-th of each place, by `keys`, go into the k-th list."""
+def repeats(planes: Sequence[Plane], key: Callable[[int], Any]) -> list[list[int]]:
+    """Split planes that share places: the k-th of each place, by `key`, go into the k-th list."""
     places = place_numbers(planes)
     stacks: list[list[int]] = []
     taken: Counter[int] = Counter()
-    for index in sorted(range(len(planes)), key=lambda i: (places[i], keys[i])):
+    for index in sorted(range(len(planes)), key=lambda i: (places[i], key(i))):
         rank = taken[places[index]]
         taken[places[index]] += 1
         stacks += [[]] if rank == len(stacks) else []

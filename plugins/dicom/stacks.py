@@ -141,7 +141,7 @@ def _parts(group: list[Slice]) -> list[Part]:
     if len(group) == 1 or len(planes) < len(group):
         return [Part(group, partial(_read_images, group))]
     headers = [entry.header for entry in group]
-    found, how = phases(planes, file_traits(headers), list(map(file_order, headers)))
+    found, how = phases(planes, file_traits(headers), lambda index: file_order(headers[index]))
     members = [[group[index] for index in phase.members] for phase in found]
     return [
         Part(part, partial(_read_part, part), phase.label, (how,) if how else ())
