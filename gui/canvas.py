@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,9 +77,3 @@ def preload_napari() -> None:
     import napari.components
     import napari.layers
     import napari.qt  # noqa: F401 (loaded for later)
-
-
-def settle_memory() -> None:
-    """Spare the garbage collector napari's 400 000 objects: a full round stops the window."""
-    gc.collect(1)  # of what is new: a full round is what this spares
-    gc.freeze()

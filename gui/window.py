@@ -14,7 +14,7 @@ from gui import layout, registry, theme
 from gui.action_table import ACTIONS
 from gui.audit_trail import AuditTrail
 from gui.browser import Browser, BrowserContext, SavedFiles
-from gui.canvas import isolate_napari, preload_napari, settle_memory
+from gui.canvas import isolate_napari, preload_napari
 from gui.cine import Cine
 from gui.cine_actions import CINE_SWITCHES
 from gui.cine_bar import CineBar
@@ -44,6 +44,7 @@ from gui.tasks import TaskPanel
 from gui.veil import Veil, forget_file_dialogs
 from gui.views import Views
 from gui.workspace import Workspace
+from inference import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -247,7 +248,7 @@ class LimnWindow(QMainWindow):
             QTimer.singleShot(IDLE_MS, self, lambda: self._prepare(steps))
         else:
             threading.Thread(target=registry.preload, daemon=True, name="widgets").start()
-            settle_memory()
+            memory.settle()
 
     # --- following ---------------------------------------------------------------------------
 

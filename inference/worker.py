@@ -205,6 +205,7 @@ def main(connection: Connection, name: str, preload: tuple[str, ...], threads: i
     except BaseException:
         logger.exception("could not start")
         raise
+    memory.settle()
     channel = Channel(connection)
     worker = Worker(channel, ModelCache(devices[0].memory_bytes // CACHE_SHARE))
     threading.Thread(target=worker.listen, name="listen", daemon=True).start()
