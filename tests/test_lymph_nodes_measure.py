@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from inference.metrics import average_surface_distance, detections, match_objects
-from plugins.lymph_nodes.measure import at_threshold, axes, axes_3d, components, nodes
+from plugins.lymph_nodes.measure import at_threshold, axes, axes_3d, components, finds, nodes
 
 SPACING = (2.5, 0.6, 0.7)
 
@@ -124,7 +124,7 @@ def test_components_are_numbered_by_size_and_small_ones_dropped():
 
 def test_a_threshold_renumbers_what_is_left():
     probability = np.zeros((9, 40, 40), np.float32)
-    probability[3:7, 2:8, 2:8] = 0.5
+    probability[3:7, 2:8, 2:8] = 0.58
     probability[2:7, 15:35, 15:35] = 0.9
     volume = np.zeros(probability.shape, np.int16)
     both, of_both = at_threshold(probability, volume, (2, 1, 1), 0.4)
@@ -133,6 +133,17 @@ def test_a_threshold_renumbers_what_is_left():
     assert one.max() == len(of_one) == 1
     assert at_threshold(probability, volume, (2, 1, 1), 0.6)[0].max() == 1
     assert at_threshold(probability, volume, (2, 1, 1), 0.95)[1] == []
+
+
+def test_a_find_reaches_down_to_the_threshold_but_rises_well_above_it():
+    probability = np.zeros((9, 40, 40), np.float32)
+    probability[2:7, 4:14, 4:14] = 0.42
+    probability[2:7, 20:34, 20:34] = 0.42
+    assert finds(probability, (2, 1, 1), 0.4).max() == 0
+    probability[4, 26, 26] = 0.6
+    found = finds(probability, (2, 1, 1), 0.4)
+    np.testing.assert_array_equal(np.argwhere(found == 1).min(0), (2, 20, 20))
+    assert np.count_nonzero(found) == 5 * 14 * 14
 
 
 def three_objects() -> np.ndarray:

@@ -63,7 +63,7 @@ def work() -> NodeWork:
     """Two nodes found, the second one less surely."""
     volume = chest()
     probability = np.zeros(SHAPE, np.float16)
-    for centre, radius, sure in ((FIRST, 9.0, 0.9), (SECOND, 6.0, 0.45)):
+    for centre, radius, sure in ((FIRST, 9.0, 0.9), (SECOND, 6.0, 0.58)):
         place = ball(SHAPE, centre, radius)
         volume[place], probability[place] = 60, sure
     made = NodeWork(document(volume))

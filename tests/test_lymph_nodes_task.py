@@ -181,6 +181,19 @@ def test_the_mediastinum_is_found_even_beside_a_missing_lung(missing):
     assert (found.warning == regions.ONE_LUNG) == (missing != "none")
 
 
+def test_a_find_across_the_border_of_the_mediastinum_is_not_cut():
+    found, mask = np.zeros((8, 20, 24), np.float32), np.zeros((8, 20, 24), bool)
+    mask[:, :, :12] = True
+    found[2:5, 3:8, 6:15] = 0.9  # mostly inside
+    found[2:5, 12:17, 10:20] = 0.9  # mostly outside
+    found[:, 0, :] = 0.2
+    kept = regions.within(found, mask, 0.4)
+    np.testing.assert_array_equal(kept[:, 2:9], found[:, 2:9])
+    assert not kept[:, 12:17, 12:].any()
+    assert (kept[2:5, 12:17, 10:12] > 0).all()
+    assert not kept[:, 0, 12:].any()
+
+
 def head() -> np.ndarray:
     """Skull, brain, and the air of nose and sinuses, 4 mm; int16 HU (z, y, x)."""
     z, y, x = (np.indices((50, 60, 50)).T - (25, 30, 25)).T * 4.0

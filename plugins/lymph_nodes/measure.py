@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SPECK_MM3 = 30.0
 """Less than a ball of 4 mm is noise."""
+SURER = 2.0
+"""A find's likeliest voxel has at least so many times the odds of the threshold."""
 MOST = 255
 """Nodes, for label maps of 8 bit."""
 POINTS, WAVES = 256, 4
@@ -80,6 +82,18 @@ def components(mask: Array, spacing: Sequence[float], smallest_mm3: float = 0.0)
     lookup = np.zeros(len(sizes), np.uint8)
     lookup[kept[:MOST]] = np.arange(1, min(len(kept), MOST) + 1)
     return np.asarray(lookup[numbers])
+
+
+def finds(probability: Array, spacing: Sequence[float], threshold: float) -> Array:
+    """Nodes of a probability map, as `components` numbers them, by hysteresis.
+
+    Their border is at the threshold, but what nowhere gets well above it is none.
+    """
+    numbers = components(probability >= threshold, spacing, SPECK_MM3)
+    surely = SURER * threshold / (1 + (SURER - 1) * threshold)
+    kept = np.bincount(numbers[probability >= surely], minlength=MOST + 1) > 0
+    kept[0] = False
+    return np.asarray((np.cumsum(kept) * kept).astype(np.uint8)[numbers])
 
 
 def nodes(
@@ -231,7 +245,7 @@ def at_threshold(
     offset: Sequence[int] = (0, 0, 0),
 ) -> tuple[Array, list[Node]]:
     """Labels (uint8) and nodes of a probability map whose short axis is at least `smallest_mm`."""
-    labels = components(probability >= threshold, spacing, SPECK_MM3)
+    labels = finds(probability, spacing, threshold)
     found = nodes(labels, spacing, volume, probability, offset, threshold)
     kept = [node for node in found if node.short_axis_mm >= smallest_mm]
     lookup = np.zeros(MOST + 1, np.uint8)

@@ -22,7 +22,7 @@ def complete(found: Array, start: int, stop: int, grid: Grid, threshold: float) 
     """Nodes of a network's grid that end in its slices `start` to `stop`, not beyond."""
     back = max(0, start - int(LONGEST_MM / grid.wanted[0]))
     part = found[back:stop]
-    labels = measure.components(part >= threshold, grid.wanted, measure.SPECK_MM3)
+    labels = measure.finds(part, grid.wanted, threshold)
     last = stop == len(found)
     ending = [
         number

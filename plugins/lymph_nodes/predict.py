@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OVERLAP = 8
 """Slices that neighbouring slabs share."""
+MIRRORED = ((), (-1,), (-3,), (-3, -1))
+"""Axes along which a network sees a part turned over, too: those that training turns over."""
 EDGE = 256
 """Larger volumes go through a network in parts, voxels of its grid."""
 
@@ -83,13 +85,15 @@ def combine(maps: Sequence[Array], how: str) -> Array:
 
 
 def _runner(network: NodeNet, device: str) -> Run:
+    """The network as the mean of what it says of a part and of its mirror images."""
     mixed = mixed_precision(device)
 
     def run(part: Array) -> Array:
         tensor = torch.from_numpy(np.ascontiguousarray(part))[None].to(device)
         tensor = tensor.contiguous(memory_format=torch.channels_last_3d)
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=mixed):
-            values = torch.sigmoid(network(tensor)[0].float())
+            views = [network(tensor.flip(axes))[0].float().flip(axes) for axes in MIRRORED]
+            values = torch.sigmoid(torch.stack(views)).mean(0)
         result: Array = values[0].cpu().numpy()
         return result
 

@@ -42,7 +42,7 @@ def cut(
     `before` is what the map was cut into last, whose labels have `names`; boxes of `rejected`
     masks are those of the map.
     """
-    found = measure.components(probability >= threshold, spacing, measure.SPECK_MM3)
+    found = measure.finds(probability, spacing, threshold)
     out = _rejected(found, rejected)
     kept = [i for i in range(1, int(found.max(initial=0)) + 1) if i not in out][:most]
     numbers = np.zeros(measure.MOST + 1, np.uint8)

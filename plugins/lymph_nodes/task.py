@@ -65,7 +65,7 @@ def segment(  # noqa: PLR0913  one argument for each setting
     where = regions.find(volume, spacing)
     box = where.mediastinum
     found = _search(context, models, volume, spacing, box, anatomy, combine, threshold)
-    found *= where.mask(volume.shape)[box.slices]
+    found = regions.within(found, where.mask(volume.shape)[box.slices], threshold)
     if anatomy is not None:
         found[anatomy[box.slices] != 0] = 0
     context.progress(0, 0, "Measuring")

@@ -62,7 +62,7 @@ def run(context: JobContext, path: str) -> list[float]:
     for network in networks:
         maps.append(search(network, what))
         times.append(time.perf_counter())
-    found = combine(maps, "max") * where.mask(volume.shape)[box.slices]
+    found = regions.within(combine(maps, "max"), where.mask(volume.shape)[box.slices], 0.4)
     found[::16, ::16, ::16] = 1  # specks: an untrained network finds nothing to sort out
     measure.at_threshold(found, volume[box.slices], spacing, 0.4, 0.0, box.start)
     times.append(time.perf_counter())
