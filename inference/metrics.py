@@ -167,8 +167,13 @@ class Detections:
 
     truth: int
     hit: int
-    false_positive: int
+    wrong: tuple[int, ...]  # numbers of the finds that are none of them
     dice: tuple[float, ...]  # of each hit
+
+    @property
+    def false_positive(self) -> int:
+        """Finds that are none of them."""
+        return len(self.wrong)
 
     @property
     def recall(self) -> float:
@@ -201,7 +206,7 @@ def detections(found: Array, truth: Array, counts: Sequence[bool]) -> Detections
     neutral |= {match.found for match in matches if not counts[match.truth - 1]}
     matched = {match.found for match in hits}
     present = {int(i) + 1 for i in np.flatnonzero(ours)}
-    wrong = len(present - matched - neutral)
+    wrong = tuple(sorted(present - matched - neutral))
     return Detections(sum(counts), len(hits), wrong, tuple(match.dice for match in hits))
 
 

@@ -37,7 +37,9 @@ UNSEEN = {"lung1_001": "lung1_001/ct.nii.gz", "lung1_002": "lung1_002/ct.nii.gz"
 """Patients to measure on, never trained on."""
 UNSURE = {"fnndsc_chest": ((0.55, 1.0), (0.0, 1.0), (0.0, 0.5))}
 """(z, y, x) as shares of the whole CT: its right upper lobe is a mass down to the hilum."""
-MASKS = ("mediastinum", "sure", "nodes", "priors")
+MASKS = ("mediastinum", "sure", "nodes", "priors", "tumour")
+TUMOUR = ("gtv", "tumo", "node", "lymph", "lesion")
+"""Parts of names of drawn structures that may hold real nodes."""
 MARGIN_MM = 25.0
 COARSE_MM = 3.0
 """Above this vessels cannot be told from bone by their brightness."""
@@ -60,6 +62,7 @@ class Case:
     blood: float  # HU of enhanced blood; of muscle if there is none
     nodes: Array | None = None  # bool, as somebody drew them; None: nodes are to be implanted
     priors: Array | None = None  # bool, known anatomy that somebody drew
+    tumour: Array | None = None  # bool, drawn tumours, in which there may be nodes
 
     @property
     def enhanced(self) -> bool:
@@ -107,15 +110,26 @@ def sources(data: Path, paths: dict[str, str]) -> Iterator[Case]:
     """A case of each CT that is there."""
     for name, path in paths.items():
         if (data / path).exists():
-            yield of(name, read(data / path)[0])
+            yield of(name, read(data / path)[0], tumours(data / path))
 
 
-def of(name: str, series: Series) -> Case:
+def tumours(ct: Path) -> Array | None:
+    """What was drawn beside a CT under the name of a tumour or node, extra_<name>.nii.gz."""
+    found = [
+        read(path)[0].canonical() != 0
+        for path in sorted(ct.parent.glob("extra_*.nii.gz"))
+        if any(part in path.name.lower() for part in TUMOUR)
+    ]
+    return np.logical_or.reduce(found) if found else None
+
+
+def of(name: str, series: Series, tumour: Array | None = None) -> Case:
     """A CT cut to its mediastinum and a margin, with what implants need to know of it."""
     sure = np.ones(series.canonical().shape, bool)
     if name in UNSURE:
         sure[_share(UNSURE[name], sure.shape).slices] = False
-    return cut(name, series.canonical(), series.canonical_geometry.spacing, sure)
+    volume, spacing = series.canonical(), series.canonical_geometry.spacing
+    return cut(name, volume, spacing, sure, tumour=tumour)
 
 
 def cut(
@@ -125,6 +139,7 @@ def cut(
     sure: Array,
     nodes: Array | None = None,
     priors: Array | None = None,
+    tumour: Array | None = None,
 ) -> Case:
     """A case of arrays over a whole canonical volume."""
     found = regions.find(volume, spacing)
@@ -133,7 +148,7 @@ def cut(
     part = np.clip(volume[box.slices], -1024, 3071).astype(np.int16)
     tissue = muscle(part, mask[box.slices])
     vessels, blood = contrast(part, mask[box.slices], tissue, spacing)
-    drawn = [mask if mask is None else mask[box.slices] for mask in (nodes, priors)]
+    drawn = [mask if mask is None else mask[box.slices] for mask in (nodes, priors, tumour)]
     return Case(
         name, part, spacing, mask[box.slices], vessels, sure[box.slices],
         texture.kernel(part), tissue, blood, *drawn,
