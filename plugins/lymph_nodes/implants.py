@@ -68,7 +68,7 @@ class Sites:
     @classmethod
     def of(cls, volume: Array, mediastinum: Array, spacing: Sequence[float]) -> Sites:
         """From a scene's tissue."""
-        smooth = ndimage.gaussian_filter(volume.astype(np.float32), [0.8 / s for s in spacing])
+        smooth = smoothed(volume, spacing)
         fat = (smooth > FAT_HU[0]) & (smooth < FAT_HU[1])
         lumen = airways(volume, mediastinum, spacing)
         to_airway = distance(~lumen, spacing)
@@ -166,11 +166,21 @@ def node(
 
 def moulded_share(scene: Scene, sites: Sites, body: Grown) -> Array:
     """The part of a body that lies in fat or lung once the tissue has given way."""
-    tissue = body.moved(scene.volume)
+    tissue = smoothed(body.moved(scene.volume), scene.spacing)
     top = scene.tissue - 10
     soft = np.clip((top - tissue) / (top - FAT), 0, 1)
-    share = body.share * soft * (1 - body.moved(sites.airway))
-    return np.asarray(share * ndimage.binary_dilation(_largest(share > 0.5)))
+    room = body.share * (1 - body.moved(sites.airway))
+    share = room * soft
+    piece = _largest(share > 0.5)
+    holes = np.stack([ndimage.binary_fill_holes(cut) for cut in piece]) & ~piece
+    return np.asarray(np.where(holes, room, share * ndimage.binary_dilation(piece)))
+
+
+def smoothed(volume: Array, spacing: Sequence[float]) -> Array:
+    """A volume in which tissue can be told by its HU in spite of noise, float32."""
+    return np.asarray(
+        ndimage.gaussian_filter(volume.astype(np.float32), [0.8 / s for s in spacing])
+    )
 
 
 def _largest(mask: Array) -> Array:
