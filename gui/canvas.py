@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
+
+from inference.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -17,7 +19,7 @@ GL_RENDERER = 0x1F01
 SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "gdi generic", "basic render")
 
 _canvases: list[Any] = []  # any of them can be asked about the graphics card
-_lent: list[TemporaryDirectory[str]] = []  # they go with the process
+_lent = ExitStack()  # what goes with the process
 
 
 def isolate_napari() -> None:
@@ -39,8 +41,7 @@ def _lend_cache() -> None:
     except OSError:
         cache = Path("nowhere")
     if not os.access(cache, os.W_OK):
-        _lent.append(TemporaryDirectory(prefix="limn-"))
-        os.environ["XDG_CACHE_HOME"] = _lent[-1].name
+        os.environ["XDG_CACHE_HOME"] = str(_lent.enter_context(scratch_folder()))
 
 
 def make_canvas(parent: QWidget) -> tuple[Any, QWidget, QWidget]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import tempfile
 import zipfile
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-import psutil
-
 from inference.errors import UserError
+from inference.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MAX_FILES = 50_000
 MAX_RATIO = 100  # unpacked to packed bytes of an archive: empty pictures reach it, bombs pass it
 SMALL = 100 * 2**20  # bytes that any archive may unpack to
-PREFIX = "limn-unpacked-"  # of temporary folders, before the number of their process
 PASSWORD = 0x1  # flag of an encrypted member
 
 
@@ -31,21 +29,11 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
-def sweep() -> None:
-    """Remove what processes left that a decoder ended while they had an archive unpacked."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
     """A folder with the archive's files, gone afterwards; raises UserError."""
-    sweep()
-    prefix = f"{PREFIX}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        target = Path(folder) / path.stem
+    with scratch_folder() as folder:
+        target = folder / path.stem
         target.mkdir()
         try:
             with zipfile.ZipFile(path) as archive:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,9 +14,11 @@ from inference.cohort_files import pack
 from inference.errors import UserError
 from inference.headless import Request, recipe
 from inference.lane import Hearing, Lane, Order, Work
+from inference.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from inference.cases import Case
     from inference.lane import Outcome
@@ -153,5 +153,5 @@ def _place(aside: Path) -> Iterator[tuple[Path, bool]]:
     if aside.is_dir():
         yield aside / uuid4().hex, True
         return
-    with tempfile.TemporaryDirectory(prefix="limn-case-") as name:
-        yield Path(name), False
+    with scratch_folder() as folder:
+        yield folder, False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import tempfile
 import threading
 import time
 from concurrent.futures import wait
@@ -19,6 +18,7 @@ from inference.client import WorkerClient
 from inference.cohort_files import make, thumbnail_of
 from inference.errors import UserError
 from inference.headless import Reader, model_of, provenance
+from inference.scratch import scratch_folder
 from inference.shared import SharedArray
 from inference.thumbnails import thumbnail
 from inference.writing import atomic, write_json
@@ -257,7 +257,6 @@ def _at_hand(source: Path | Remote) -> Iterator[Path]:
     if isinstance(source, Path):
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="limn-fetched-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         registry.command(FETCH_STUDY)(source.url, source.study_uid, folder)
         yield folder

@@ -19,7 +19,7 @@ from qtpy.QtGui import QAction
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QWidget
 
-from inference import archives, logs
+from inference import logs
 from inference.errors import UserError
 from tests import phantoms
 
@@ -218,16 +218,40 @@ def test_qt_remembers_no_folder_of_hidden_patients(window: LimnWindow, tmp_path:
     assert not kept.contains("FileDialog/history")
 
 
-def test_an_unpacked_archive_of_a_dead_process_is_removed_by_the_next_reader(
+def test_what_a_killed_process_left_in_temporary_folders_is_removed_by_the_next_reader(
     tmp_path: Path,
 ) -> None:
-    """A decoder may end the process that has it unpacked, or somebody kills it."""
-    gone = tmp_path / f"{archives.PREFIX}4194999-x"  # beyond the highest number of a process
-    ours = tmp_path / f"{archives.PREFIX}{os.getpid()}-x"
-    for folder in (gone, ours):
-        folder.mkdir()
-        (folder / "Wintergreen.dcm").write_bytes(b"")
+    """An archive that it had unpacked, a study fetched for a cohort, a case of a cluster."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
+    killed, alive = (_with_a_scratch_folder(environment) for _ in range(2))
+    killed.kill()
+    killed.wait()
+    folders = {folder.name.split("-")[2]: folder for folder in tmp_path.iterdir()}
+    assert set(folders) == {str(killed.pid), str(alive.pid)}
     subprocess.run([sys.executable, "-c", "import inference.warm"], env=environment, check=True)
-    assert not gone.exists()
-    assert ours.exists()
+    assert [*tmp_path.iterdir()] == [folders[str(alive.pid)]]
+    alive.communicate("")
+    assert not [*tmp_path.iterdir()]
+
+
+def _with_a_scratch_folder(environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that holds a patient's file there until its input ends."""
+    code = """
+from inference.scratch import scratch_folder
+with scratch_folder() as folder:
+    (folder / "Wintergreen.dcm").write_bytes(b"")
+    print("there", flush=True)
+    input()
+"""
+    pipe = subprocess.PIPE
+    made = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+    )
+    assert made.stdout is not None
+    assert made.stdout.readline() == "there\n"
+    return made
