@@ -225,6 +225,13 @@ def test_without_lungs_the_whole_volume_is_searched_and_that_is_said():
     assert found.mask(SHAPE).all()
 
 
+@pytest.mark.parametrize("name", ["whole_3mm_ct", "crop30_3mm_ct"])
+def test_gas_in_the_bowel_of_an_abdomen_is_no_lung(shared_data, name):
+    series = read(shared_data / "ct" / "totalseg_example" / f"{name}.nii.gz")[0]
+    found = regions.find(series.canonical(), series.canonical_geometry.spacing)
+    assert found.warning == regions.NO_LUNGS
+
+
 @pytest.mark.parametrize("name", ["r01_001/ct", "fnndsc_chest/ct", "lung1_001/ct", "lung1_002/ct"])
 def test_the_mediastinum_of_real_chests(shared_data, name):
     series = read(shared_data / "ct" / f"{name}.nii.gz")[0]

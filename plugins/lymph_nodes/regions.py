@@ -34,7 +34,7 @@ PARENCHYMA_HU = (-960, -500)
 SMALLEST_LUNG = 100_000.0
 """Pieces of air of less are no lung, mm³."""
 PARENCHYMA = 0.25
-"""At least this share of a lung's voxels is parenchyma."""
+"""At least this share of a lung's voxels is parenchyma, not counting its rim in each slice."""
 BESIDE = 0.6
 """Bowel lies below the lungs: more than this share of a lung's height is the other's too."""
 WITHIN = 0.6
@@ -113,11 +113,13 @@ def lungs_of(small: Array, body: Mask, step: Sequence[float]) -> Mask:
     )
     numbers = sitk.GetArrayFromImage(pieces)
     low, high = PARENCHYMA_HU
-    sizes = np.maximum(np.bincount(numbers.ravel()), 1)
-    spongy = np.bincount(numbers.ravel(), ((small > low) & (small < high)).ravel())
-    within = np.bincount(numbers.ravel(), body.ravel())
+    sizes, within = np.bincount(numbers.ravel()), np.bincount(numbers.ravel(), body.ravel())
+    inner = numbers * ndimage.binary_erosion(numbers > 0, np.ones((1, 3, 3), bool))
+    inside = np.maximum(np.bincount(inner.ravel(), minlength=len(sizes)), 1)
+    parenchyma = inner[(small > low) & (small < high)]  # the rim of bowel gas has such HU, too
+    spongy = np.bincount(parenchyma, minlength=len(sizes))
     spongy[0] = 0
-    lung = np.flatnonzero((spongy / sizes > PARENCHYMA) & (within / sizes > WITHIN))
+    lung = np.flatnonzero((spongy / inside > PARENCHYMA) & (within > WITHIN * sizes))
     if not len(lung):
         return np.zeros(small.shape, bool)
     heights = {n: np.flatnonzero((numbers == n).any(axis=(1, 2))) for n in lung}
