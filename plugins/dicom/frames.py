@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.reading import sha256
 from plugins.dicom import stacking
-from plugins.dicom.header import Plane, Slice, group, numbers, plane
+from plugins.dicom.header import Plane, Slice, group, items, number, numbers, plane, text, texts
 from plugins.dicom.parse import read_whole
 from plugins.dicom.phases import frame_traits, phases
 from plugins.dicom.pixels import Shown, Stored, decode, shown
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from inference.series import Array, Series
 
 ORIENTATIONS = "Its frames lie in {count} orientations: they were put into as many series."
+NOWHERE = "Not every frame says where it lies."
+SLIDE = "It is a whole slide in {count} tiles."
 IN_A_ROW = "{why} The frames are shown one after the other."
 
 
@@ -72,7 +74,7 @@ def _volumes(header: Dataset, frames: Sequence[int]) -> list[_Volume] | str:
     """The volumes that all frames form, or the sentence why they are a run; "": no planes."""
     planes = _planes(header, frames)
     if not planes:
-        return ""
+        return _why_no_planes(header, len(frames))
     groups = _by_orientation(planes)
     notes = (ORIENTATIONS.format(count=len(groups)),) if len(groups) > 1 else ()
     found: list[_Volume] = []
@@ -89,6 +91,13 @@ def _volumes(header: Dataset, frames: Sequence[int]) -> list[_Volume] | str:
                 return IN_A_ROW.format(why=stack)
             found.append(_Volume(chosen, stack, part.label, (*notes, *([how] if how else []))))
     return found
+
+
+def _why_no_planes(header: Dataset, count: int) -> str:
+    if "TotalPixelMatrixRows" in header:
+        return IN_A_ROW.format(why=SLIDE.format(count=count))
+    sections = count > 1 and text(header, "Modality") in {"CT", "MR", "PT"}
+    return IN_A_ROW.format(why=NOWHERE) if sections else ""
 
 
 def _by_orientation(planes: Sequence[Plane]) -> list[list[int]]:
@@ -109,10 +118,23 @@ def _planes(header: Dataset, frames: Sequence[int]) -> list[Plane]:
     along = numbers(header, "GridFrameOffsetVector")
     if first and len(along) > max(frames):  # a dose: offsets along the normal, the first often zero
         return [_moved(first, along[index] - along[0]) for index in frames]
+    if reconstructed := _reconstructed(header, frames):
+        return reconstructed
     if group(header, "PlanePositionSequence") is None:
         return []
     found = [plane(header, index) for index in frames]
     return [] if None in found else [entry for entry in found if entry]
+
+
+def _reconstructed(header: Dataset, frames: Sequence[int]) -> list[Plane]:
+    """Slices of nuclear medicine, whose first one alone says where it lies (PS3.3 C.8.4.15)."""
+    detectors, places = items(header, "DetectorInformationSequence"), numbers(header, "SliceVector")
+    first = plane(header, detector=detectors[0]) if detectors else None
+    step = number(header, "SpacingBetweenSlices", 0) or number(header, "SliceThickness", 0)
+    tomogram = "RECON TOMO" in texts(header, "ImageType")
+    if first is None or not tomogram or not step or len(places) <= max(frames):
+        return []
+    return [_moved(first, (places[index] - 1) * step) for index in frames]
 
 
 def _moved(plane: Plane, distance: float) -> Plane:

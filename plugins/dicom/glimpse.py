@@ -9,7 +9,7 @@ import numpy as np
 from inference.arrivals import Glimpse, listener
 from inference.errors import UserError
 from plugins.dicom.first_frame import first_frame
-from plugins.dicom.header import group, has_image, modality, number, pixel_spacing, window
+from plugins.dicom.header import aspect, group, has_image, modality, number, pixel_spacing, window
 from plugins.dicom.parse import read_header, read_whole
 from plugins.dicom.pixels import decode, shown
 
@@ -71,7 +71,7 @@ def _tell(picture: Array, header: Dataset) -> None:
 def proportions(header: Dataset) -> tuple[float, float]:
     """(down, across): how large a pixel is, of which only the ratio counts."""
     measures = group(header, "PixelMeasuresSequence") or header
-    return pixel_spacing(measures) or (1.0, 1.0)
+    return pixel_spacing(measures) or aspect(header)
 
 
 def picture_of(file: Path, dataset: Dataset, *, in_file: bool = True) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from operator import mul
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
 from inference.series import Geometry, Identity
@@ -37,6 +39,12 @@ class Slice:
     def frames(self) -> int:
         """How many pictures the file holds."""
         return max(1, int(number(self.header, "NumberOfFrames", 1)))
+
+    @property
+    def name_order(self) -> tuple[tuple[int, str], ...]:
+        """Sorts by the numbers in the file's name, so that 9 comes before 10."""
+        parts = re.findall(r"(\d+)|(\D+)", self.path.name)
+        return tuple((int(digits or 0), letters) for digits, letters in parts)
 
     @cached_property
     def plane(self) -> Plane | None:
@@ -87,6 +95,14 @@ def modality(header: Dataset) -> str:
     """Such as "XA", or "": in a damaged header, what follows would come along."""
     found = text(header, "Modality")
     return found if len(found) <= 16 and found.isalnum() and found.isascii() else ""
+
+
+def texts(header: Dataset, keyword: str) -> list[str]:
+    """All values as text, or []."""
+    value = _value(header, keyword)
+    if isinstance(value, MultiValue):
+        return [str(part).strip() for part in value]
+    return [text(header, keyword)] if value else []
 
 
 def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
@@ -171,10 +187,10 @@ def items(header: Dataset, keyword: str) -> list[Dataset]:
     return list(_value(header, keyword) or ())
 
 
-def plane(header: Dataset, frame: int = 0) -> Plane | None:
-    """Where a slice or frame lies, or None if the file does not say."""
-    position = group(header, "PlanePositionSequence", frame) or header
-    orientation = group(header, "PlaneOrientationSequence", frame) or header
+def plane(header: Dataset, frame: int = 0, detector: Dataset | None = None) -> Plane | None:
+    """Where a slice or frame lies, or None if the file, or its `detector`, does not say."""
+    position = group(header, "PlanePositionSequence", frame) or detector or header
+    orientation = group(header, "PlaneOrientationSequence", frame) or detector or header
     measures = group(header, "PixelMeasuresSequence", frame) or header
     origin = numbers(position, "ImagePositionPatient")
     axes = numbers(orientation, "ImageOrientationPatient")
@@ -188,6 +204,12 @@ def pixel_spacing(header: Dataset, keyword: str = "PixelSpacing") -> tuple[float
     """(down, across), mm, or None."""
     values = numbers(header, keyword)
     return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def aspect(header: Dataset) -> tuple[float, float]:
+    """(down, across) of a pixel whose size is not stated: only the ratio counts."""
+    ratio = numbers(header, "PixelAspectRatio")
+    return (ratio[0] / ratio[1], 1.0) if len(ratio) == 2 and min(ratio) > 0 else (1.0, 1.0)
 
 
 def _orthonormal(axes: tuple[float, ...]) -> bool:

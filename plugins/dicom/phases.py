@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from plugins.dicom import stacking
 from plugins.dicom.diffusion import b_value
-from plugins.dicom.header import items, number, numbers, text
+from plugins.dicom.header import items, number, numbers, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from pydicom import Dataset
 
-    from plugins.dicom.header import Plane
+    from plugins.dicom.header import Plane, Slice
 
     Value = tuple[float, ...] | str
     Parts = dict[tuple[Value, ...], list[int]]
@@ -53,7 +54,6 @@ NUMBERS = (  # keyword, name, how a value is said
 )
 TEXTS = (
     ("ConvolutionKernel", "kernel", "{}"),
-    ("ImageType", "image type", "{}"),
     ("AcquisitionTime", "acquisition time", "at {}"),
 )
 ORDER = ("TemporalPositionIdentifier", "EchoTime", "AcquisitionNumber", "InstanceNumber")
@@ -64,13 +64,15 @@ def file_traits(headers: Sequence[Dataset]) -> Iterable[Trait]:
     yield Trait("b-value", lambda i: b_value(headers[i]), "b {}")
     for keyword, name, pattern in NUMBERS:
         yield Trait(name, lambda i, k=keyword: numbers(headers[i], k)[:1], pattern)  # type: ignore[misc]
+    kinds = _own_parts([texts(header, "ImageType") for header in headers])
+    yield Trait("image type", lambda i: kinds[i], "{}")
     for keyword, name, pattern in TEXTS:
         yield Trait(name, lambda i, k=keyword: text(headers[i], k), pattern)  # type: ignore[misc]
 
 
-def file_order(header: Dataset) -> tuple[float, ...]:
+def file_order(entry: Slice) -> tuple[Any, ...]:
     """What sorts slices of one place that nothing tells apart."""
-    return tuple(number(header, keyword, 0) for keyword in ORDER)
+    return *(number(entry.header, keyword, 0) for keyword in ORDER), entry.name_order
 
 
 def frame_traits(header: Dataset, contents: Sequence[Dataset | None]) -> Iterable[Trait]:
@@ -82,7 +84,7 @@ def frame_traits(header: Dataset, contents: Sequence[Dataset | None]) -> Iterabl
 
 
 def phases(
-    planes: Sequence[Plane], traits: Iterable[Trait], order: Callable[[int], tuple[float, ...]]
+    planes: Sequence[Plane], traits: Iterable[Trait], order: Callable[[int], tuple[Any, ...]]
 ) -> tuple[list[Phase], str]:
     """Planes of one orientation, put apart so that none shares its place; how that was done."""
     places = stacking.place_numbers(planes)
@@ -94,8 +96,16 @@ def phases(
         labelled = [Phase(tuple(members), _label(key, used)) for key, members in parts.items()]
         how = f"split by {' and '.join(dict.fromkeys(trait.name for trait in used))}"
         return labelled, MIXED.format(count=most, how=how)
-    ranked = [Phase(tuple(part)) for part in stacking.repeats(planes, order)]
+    stacks = stacking.repeats(planes, order)
+    ranked = [Phase(tuple(p), f"{n} of {len(stacks)}") for n, p in enumerate(stacks, 1)]
     return ranked, MIXED.format(count=most, how="put into as many series")
+
+
+def _own_parts(values: Sequence[list[str]]) -> list[str]:
+    """Of values with several parts, those that are not the same in all."""
+    differ = [len(set(parts)) > 1 for parts in zip_longest(*values)]
+    return [" ".join(part for part, own in zip(parts, differ, strict=False) if own)
+            for parts in values]  # fmt: skip
 
 
 def _by_traits(

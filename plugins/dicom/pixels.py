@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from inference.series import Array
 
 MAX_FRAMES = 100_000
+UNSHOWN = {"ARGB", "CMYK", "HSV"}  # colours that the standard retired
 UNITS = {"BQML": "Bq/ml", "CNTS": "counts", "GML": "g/ml", "PROPCPS": "counts/s"}  # of PET
 
 
@@ -69,6 +70,7 @@ def decode(path: Path, dataset: Dataset, *, in_file: bool = True) -> Stored:
         raise UserError(f"{path.name} holds no pixels: it is no image, or was cut off.")
     if shape[0] > MAX_FRAMES:
         raise UserError(f"{path.name} claims {shape[0]} frames: its header is damaged.")
+    _require_layout(path, dataset)
     require_memory(path, shape, f"u{max(1, int(number(dataset, 'BitsAllocated', 8)) // 8)}")
     notes = repair(path, dataset)
     if in_file:
@@ -91,6 +93,17 @@ def shown(stored: Stored, headers: Sequence[Dataset]) -> Shown:
     if stored.photometric == "MONOCHROME1":
         return Shown(_inverted(values), rgb=False, unit=unit)
     return Shown(values, rgb=False, unit=unit)
+
+
+def _require_layout(path: Path, dataset: Dataset) -> None:
+    colours, bits = text(dataset, "PhotometricInterpretation"), number(dataset, "BitsAllocated", 8)
+    if colours in UNSHOWN:
+        raise UserError(f"{path.name} has its colours as {colours}: export it again as RGB.")
+    if bits > 1 and bits % 8:
+        raise UserError(
+            f"{path.name} packs its pixels into {bits:g} bits each, which Limn cannot decode: "
+            "export it again with 8 or 16."
+        )
 
 
 def _has_pixels(dataset: Dataset) -> bool:
@@ -130,7 +143,9 @@ def _decode(path: Path, dataset: Dataset, shape: tuple[int, ...]) -> Stored:
 
 def _known(syntax: UID) -> str:
     """The name and number of a syntax; a damaged header may hold anything in its place."""
-    return f"{syntax.name} ({syntax})" if syntax.is_valid else "nothing known"
+    if not syntax.is_valid:
+        return "nothing known"
+    return f"{'a format of its vendor' if syntax.is_private else syntax.name} ({syntax})"
 
 
 def _all_frames(
@@ -227,7 +242,7 @@ def _line(header: Dataset, frame: int) -> tuple[float, float, str]:
     unit = text(source, "RescaleType").replace("US", "")
     if not unit and text(header, "Modality") == "CT" and "RescaleSlope" in source:
         unit = "HU"
-    unit = unit or UNITS.get(text(header, "Units"), "")
+    unit = UNITS.get(unit, unit) or UNITS.get(text(header, "Units"), "")
     return number(source, "RescaleSlope", 1) or 1.0, number(source, "RescaleIntercept", 0), unit
 
 

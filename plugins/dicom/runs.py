@@ -5,7 +5,6 @@ Slices of a scan that do not say where they lie are shown like a run too, one af
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,10 +95,8 @@ def _key(entry: Slice) -> tuple[Any, ...]:
 
 def _place(entry: Slice) -> tuple[float, float, tuple[tuple[int, str], ...]]:
     """By the instance number, then along the table, then by the numbers in the file's name."""
-    parts = re.findall(r"(\d+)|(\D+)", entry.path.name)
-    natural = tuple((int(digits or 0), letters) for digits, letters in parts)
     header = entry.header
-    return number(header, "InstanceNumber", 0), number(header, "SliceLocation", 0), natural
+    return number(header, "InstanceNumber", 0), number(header, "SliceLocation", 0), entry.name_order
 
 
 def _is_run(entries: Sequence[Slice]) -> bool:

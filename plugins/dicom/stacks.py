@@ -15,7 +15,17 @@ from inference.reading import require_memory
 from inference.series import Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
-from plugins.dicom.header import Plane, Slice, identity, modality, number, plane, text, window
+from plugins.dicom.header import (
+    Plane,
+    Slice,
+    aspect,
+    identity,
+    modality,
+    number,
+    plane,
+    text,
+    window,
+)
 from plugins.dicom.native import read_slices
 from plugins.dicom.parse import read_whole
 from plugins.dicom.phases import file_order, file_traits, phases
@@ -112,7 +122,7 @@ def image_geometry(header: Dataset) -> Geometry:
         return found.geometry(found.normal * (number(header, "SliceThickness", 1) or 1))
     spacing, _ = spacing_in_patient(header)
     affine = np.eye(4)[[2, 1, 0, 3]]
-    affine[1, 1], affine[0, 2] = spacing or (1, 1)
+    affine[1, 1], affine[0, 2] = spacing or aspect(header)
     return Geometry(affine, known=spacing is not None)
 
 
@@ -141,7 +151,7 @@ def _parts(group: list[Slice]) -> list[Part]:
     if len(group) == 1 or len(planes) < len(group):
         return [Part(group, partial(_read_images, group))]
     headers = [entry.header for entry in group]
-    found, how = phases(planes, file_traits(headers), lambda index: file_order(headers[index]))
+    found, how = phases(planes, file_traits(headers), lambda index: file_order(group[index]))
     members = [[group[index] for index in phase.members] for phase in found]
     return [
         Part(part, partial(_read_part, part), phase.label, (how,) if how else ())
@@ -181,10 +191,21 @@ def _read_image(entry: Slice) -> Series:
     look = shown(stored, [entry.header])
     header = entry.header
     alone = (ONE_FRAME,) if text(header, "Modality") in FLUOROSCOPY and not plane(header) else ()
-    return build(
+    series = build(
         [entry], "image", look.values[0], look, image_geometry(header),
         sha256=digest, warnings=(*look.notes, *alone, *spacing_notes(header)),
     )  # fmt: skip
+    return _view_named(series, header)
+
+
+def _view_named(series: Series, header: Dataset) -> Series:
+    """With side and view, by which the pictures of one series are told apart."""
+    side = text(header, "ImageLaterality") or text(header, "Laterality")
+    view, said = text(header, "ViewPosition"), series.identity.series_description
+    if not view or view in said:
+        return series
+    said = " · ".join(filter(None, (said, f"{side} {view}".strip())))
+    return replace(series, identity=replace(series.identity, series_description=said))
 
 
 def _read_volume(slices: list[Slice], arranged: stacking.Stack) -> Series:
