@@ -56,6 +56,25 @@ def test_a_picture_keeps_the_proportions_of_its_pixels(tmp_path: Path) -> None:
     assert not series.geometry.known
 
 
+@pytest.mark.parametrize("keyword", ["ImagePlanePixelSpacing", "NominalScannedPixelSpacing"])
+def test_portal_images_and_scanned_films_have_the_size_of_their_plane(
+    tmp_path: Path, keyword: str
+) -> None:
+    dataset = _file(SecondaryCaptureImageStorage, PICTURE, **{keyword: [0.4, 0.2]})
+    (series,) = load_series(_saved(tmp_path, dataset))
+    assert series.scale == (0.4, 0.2)
+    assert "at the detector" in series.warnings[0]
+
+
+def test_an_interpretation_in_small_letters_is_understood_and_told(tmp_path: Path) -> None:
+    dataset = _file(SecondaryCaptureImageStorage, PICTURE, WindowCenter=120, WindowWidth=40)
+    dataset.PhotometricInterpretation = "monochrome1"
+    (series,) = load_series(_saved(tmp_path, dataset))
+    np.testing.assert_array_equal(series.voxels, PICTURE.max() - (PICTURE - PICTURE.min()))
+    assert series.window == (PICTURE.max() + PICTURE.min() - 120, 40)
+    assert "MONOCHROME1 assumed" in series.warnings[0]
+
+
 def test_views_of_a_mammogram_are_told_apart(tmp_path: Path) -> None:
     for number, (side, view) in enumerate((("L", "CC"), ("R", "CC"), ("L", "MLO"))):
         dataset = _file(

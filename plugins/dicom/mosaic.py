@@ -65,7 +65,7 @@ def read_mosaic(entry: Slice) -> list[Series]:
     digest = sha256(stored.values)
     look = shown(stored, [header])
     voxels = tiles.unfolded(look.values[0])
-    notes = (*look.notes, TOLD.format(count=tiles.count))
+    notes = (*stored.notes, *look.notes, TOLD.format(count=tiles.count))
     place = _geometry(header, tiles)
     return [build([entry], "volume", voxels, look, place, sha256=digest, warnings=notes)]
 

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     Spacing = tuple[float, float] | None
 
 TISSUE, CENTIMETRES = 1, 3  # of an ultrasound region: 2D image, unit
+OF_DETECTOR = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing")
 AT_DETECTOR = "Lengths are measured at the detector: in the patient they are shorter."
 
 
 def spacing_in_patient(header: Dataset) -> tuple[Spacing, tuple[str, ...]]:
     """(down, across), mm, as exact as the header allows, and a warning if that is not enough."""
     stated = pixel_spacing(header) or _of_regions(header)
-    detector = pixel_spacing(
-        group(header, "FramePixelDataPropertiesSequence") or header, "ImagerPixelSpacing"
-    )
+    source = group(header, "FramePixelDataPropertiesSequence") or header
+    detector = next(filter(None, (pixel_spacing(source, name) for name in OF_DETECTOR)), None)
     if stated is not None and (stated != detector or "PixelSpacingCalibrationType" in header):
         return stated, ()
     calibration = group(header, "ProjectionPixelCalibrationSequence")

@@ -24,6 +24,8 @@ def repair(path: Path, dataset: Dataset) -> tuple[str, ...]:
     }
     if not allocated or number(dataset, "BitsStored", allocated) <= allocated:
         wrong = {key: value for key, value in likely.items() if not text(dataset, key)}
+        look = text(dataset, "PhotometricInterpretation")
+        wrong |= {"PhotometricInterpretation": look.upper()} if look != look.upper() else {}
     else:
         wrong = {"BitsStored": allocated, "HighBit": allocated - 1}
     for keyword, value in wrong.items():

@@ -105,7 +105,7 @@ def build(
     """A series of these files, described by the first one's header."""
     header = slices[0].header
     proposed = window(header)
-    inverted = text(header, "PhotometricInterpretation") == "MONOCHROME1"
+    inverted = text(header, "PhotometricInterpretation").upper() == "MONOCHROME1"
     if proposed and inverted:
         proposed = (float(voxels.max()) + float(voxels.min()) - proposed[0], proposed[1])
     return Series(
@@ -193,7 +193,8 @@ def _read_image(entry: Slice) -> Series:
     alone = (ONE_FRAME,) if text(header, "Modality") in FLUOROSCOPY and not plane(header) else ()
     series = build(
         [entry], "image", look.values[0], look, image_geometry(header),
-        sha256=digest, warnings=(*look.notes, *alone, *spacing_notes(header)),
+        sha256=digest,
+        warnings=(*stored.notes, *look.notes, *alone, *spacing_notes(header)),
     )  # fmt: skip
     return _view_named(series, header)
 
