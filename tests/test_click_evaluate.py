@@ -208,6 +208,16 @@ def test_a_correction_redoes_half_of_the_stretch_alone() -> None:
     assert (volume.mask[:11].any((1, 2)) == truth[:11].any((1, 2))).sum() >= 9
 
 
+def test_a_slice_that_is_emptied_ends_the_object_and_keeps_what_lies_before_it() -> None:
+    _, image = blob()
+    volume = playing.Volume(threshold(), image, (3.0, 1.0, 1.0))
+    volume.add(8, Prompt("click", ((20.0, 24.0),)))
+    before = volume.mask.copy()
+    volume.add(11, Prompt("click", ((20.0, 24.0),), positive=False))
+    assert not volume.mask[11:].any()
+    assert (volume.mask[:11] == before[:11]).all()
+
+
 def test_compact_structures_are_followed_largest_first() -> None:
     ball, _ = blob()
     pieces = np.zeros_like(ball)

@@ -21,6 +21,7 @@ from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.predict import KEPT, Encodings, Outliner
 from plugins.click_segmentation.prepare import Crop, crop_of, normalise
 from plugins.click_segmentation.prompts import Prompt
+from plugins.click_segmentation.reach import PULL, REACH, pulled
 from plugins.click_segmentation.zoom import fitted, looks, middle
 
 TINY = replace(FAST, image=(4, 8, 8, 8, 16), prompt=(8, 8, 8, 16), compared=4, heads=2, looks=1)
@@ -274,6 +275,9 @@ def test_a_mask_is_mistaken_where_the_background_was_clicked_deep_in_it():
     assert not misjudged(mask, [click(48, 64, False), known])
     assert not misjudged(mask, [click(48, 64, False)])
     assert not misjudged(mask, [])
+    island = disc(centre=(40, 20)) + disc(centre=(80, 110), radius=6) > 0
+    assert misjudged(island, [known, click(40, 24, False)])
+    assert not misjudged(island, [known, click(80, 110, False)])
 
 
 def test_an_object_has_ended_where_the_middle_of_its_followed_mask_is_background():
@@ -293,6 +297,23 @@ def test_a_click_on_the_object_is_overdone_by_what_does_not_lie_round_it():
     assert overdone(before | beside, before, [click(40, 68)])
     assert not overdone(before | beside, before, [click(40, 55)])
     assert not overdone(before | large, before, [click(50, 90, False)])
+    once_cut = [click(4, 4, False), click(40, 55)]
+    assert overdone(before | beside, before, once_cut)
+
+
+def test_a_correction_reaches_as_far_as_the_outline_or_a_click_that_opposes():
+    before = disc(centre=(40, 30), radius=12)
+    assert not pulled(before, [click(40, 30), click(40, 70, False)]).any()
+    far = pulled(before, [click(40, 30), click(40, 70)])
+    assert far.argmax() == np.ravel_multi_index((40, 70), far.shape)
+    assert far[40, 70] == pytest.approx(PULL)
+    distance = 70 - 42
+    expected = PULL * np.exp(-(20**2) / (2 * (REACH * distance) ** 2))
+    assert far[60, 70] == pytest.approx(expected, rel=0.05)
+    near = pulled(before, [click(40, 76, False), click(40, 70)])
+    assert near[60, 70] < 0.01 < near[43, 70]
+    assert pulled(before, [click(40, 25, False)]).min() == pytest.approx(-PULL)
+    assert not pulled(before, [click(400, 700)]).any()
 
 
 def test_nothing_is_outlined_by_the_background_alone():

@@ -188,6 +188,17 @@ def test_a_volume_from_one_click_and_from_two(context):
     assert list(np.flatnonzero(alone.any((1, 2)))) == [12]
 
 
+def test_an_object_is_not_followed_beyond_a_slice_where_only_background_was_clicked(context):
+    image, _ = ball_volume()
+    clicks = [
+        {"position": [12, 34, 52]},
+        {"position": [16, 34, 52], "positive": False},
+        {"position": [9, 34, 52], "positive": False},
+    ]
+    found = outline(context, image, clicks, (2.0, 1.0, 1.0))["labels"]
+    assert list(np.flatnonzero(found.any((1, 2)))) == list(range(10, 16))
+
+
 def test_lines_in_planes_of_different_directions_are_refused(context):
     image, _ = ball_volume()
     lines = [

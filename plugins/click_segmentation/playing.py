@@ -111,7 +111,8 @@ class Volume:
     """An object in a volume, prompt by prompt, followed as the window does it.
 
     A prompt changes its own slice, and the stretch from there half-way to the next slice with
-    prompts, or to where the object ends.
+    prompts, or to where the object ends. A slice that it empties is such an end: what lies behind
+    it goes, and what was followed to it from the other side stays.
     """
 
     def __init__(self, outliner: Outliner, image: Array, spacing: Sequence[float]) -> None:
@@ -130,9 +131,14 @@ class Volume:
             self._follow(index, direction)
 
     def _follow(self, index: int, direction: int) -> None:
-        stretch = self._stretch(index, direction)
+        others = [i for i in self.prompts if (i - index) * direction > 0]
+        nearest = min(others, key=lambda i: abs(i - index), default=None)
+        ended = not self.mask[index].any()
+        if ended and nearest is not None:
+            return
+        stretch = self._stretch(index, direction, nearest)
         self.mask[stretch] = False
-        if not stretch or not self.mask[index].any():
+        if ended or not stretch:
             return
         seed = self.image[index], self.mask[index]
         steps = follow(self.outliner, self.image[stretch], self.spacing, seed[1], {}, seed[0])
@@ -141,15 +147,14 @@ class Volume:
                 break
             self.mask[place] = step.mask
 
-    def _stretch(self, index: int, direction: int) -> list[int]:
+    def _stretch(self, index: int, direction: int, nearest: int | None) -> list[int]:
         """The slices to be redone, in the order in which they are visited."""
-        others = [i for i in self.prompts if (i - index) * direction > 0]
-        if not others:
-            return list(
-                range(index + direction, len(self.mask) if direction > 0 else -1, direction)
-            )
-        gap = min(abs(i - index) for i in others) - 1
-        return [index + direction * step for step in range(1, gap // 2 + 1)]
+        if nearest is None:
+            last = len(self.mask) if direction > 0 else -1
+            return list(range(index + direction, last, direction))
+        gap = abs(nearest - index) - 1
+        count = gap // 2 if self.mask[nearest].any() else gap
+        return [index + direction * step for step in range(1, count + 1)]
 
 
 def play_volume(

@@ -15,6 +15,7 @@ from plugins.click_segmentation.doubt import absent, misjudged, overdone
 from plugins.click_segmentation.encoding import encode
 from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.prepare import crop_of, normalise
+from plugins.click_segmentation.reach import pulled
 from plugins.click_segmentation.zoom import CLOSER, SEEN, fill, fitted, looks
 
 if TYPE_CHECKING:
@@ -202,8 +203,10 @@ class Outliner:
         before = None if previous is None else (crop.take(previous) > 0.5).astype(np.uint8)
         maps = self._tensor(encode(view, inner, before, strength))
         with torch.inference_mode():
-            logits = self.network.decode(encoded, maps)[0, 0].float()
-        probability = torch.sigmoid(logits).cpu().numpy()
+            logits = self.network.decode(encoded, maps)[0, 0].float().cpu()
+        if before is not None and strength == 1:
+            logits = logits + torch.from_numpy(pulled(before, inner))
+        probability = torch.sigmoid(logits).numpy()
         result = np.zeros(image.shape[:2], bool) if previous is None else previous != 0
         result[crop.box.slices] = crop.back(probability) > 0.5
         return Outline(result, expected_dice(probability))

@@ -1,7 +1,8 @@
 """One object of a whole series from prompts in some of its slices; arrays (z, y, x), mm.
 
 Clicked slices are outlined prompt by prompt, as in the window. Between two of them the object is
-followed from both to the middle, outside them until it ends.
+followed from both to the middle, outside them until it ends; where only the background was
+clicked, it has ended.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from inference.errors import UserError
 from plugins.click_segmentation.follow import follow
 from plugins.click_segmentation.prompts import flat
+from plugins.click_segmentation.stretches import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from plugins.click_segmentation.predict import Outliner
     from plugins.click_segmentation.prompts import Prompt
+    from plugins.click_segmentation.stretches import Stretch
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -57,8 +60,9 @@ def outline_volume(
         masks[seed] = outline_plane(outliner, planes[seed], flat(prompts, axis, seed), step)
     if through:
         known = [seed for seed in seeds if masks[seed].any()]
-        for seed, direction, count in _stretches(known, len(planes)):
-            _fill(outliner, planes, masks, step, seed, direction, count, progress)
+        ends = [seed for seed in seeds if seed not in known]
+        for stretch in plan(known, ends, len(planes)):
+            _fill(outliner, planes, masks, step, stretch, progress)
     return result
 
 
@@ -67,17 +71,16 @@ def _fill(
     planes: Array,
     masks: Mask,
     spacing: Sequence[float],
-    seed: int,
-    direction: int,
-    count: int,
+    stretch: Stretch,
     progress: Progress,
 ) -> None:
-    """Follow from a slice for at most `count` slices."""
+    """Follow from a slice as far as planned."""
+    seed, count = stretch.seed, stretch.count
     forward = slice(seed + 1, seed + 1 + count)
     backward = slice(seed - count, seed)
     slab, into = (
         (planes[forward], masks[forward])
-        if direction > 0
+        if stretch.direction > 0
         else (planes[backward][::-1], masks[backward][::-1])
     )
     steps = follow(outliner, slab, spacing, masks[seed], {}, planes[seed])
@@ -86,17 +89,6 @@ def _fill(
         if step.end:
             return
         into[number] = step.mask
-
-
-def _stretches(seeds: Sequence[int], length: int) -> list[tuple[int, int, int]]:
-    """From which slice in which direction how far: to the middle of the gap, or to the end."""
-    found = []
-    for place, seed in enumerate(seeds):
-        below = seed - seeds[place - 1] - 1 if place else None
-        above = seeds[place + 1] - seed - 1 if place + 1 < len(seeds) else None
-        found.append((seed, -1, seed if below is None else below // 2))
-        found.append((seed, 1, length - 1 - seed if above is None else above - above // 2))
-    return found
 
 
 def _axis(prompts: Sequence[Prompt]) -> int:
