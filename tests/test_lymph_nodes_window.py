@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from chests import SHAPE, SPACING, ball, chest
 from conftest import wait_until
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -84,6 +84,8 @@ def test_nodes_are_read_by_keys_alone(window: LimnWindow, ct: Path, tmp_path: Pa
     wait_until(lambda: work.landmarks is not None)  # what stations are told by
     assert table.keys == ["Node 1", "Node 2", "Node 3"]  # by short axis
 
+    decides_on_nothing_that_was_not_looked_at(window, widget)
+
     # arrows of the reader: down, up; all views and the axes follow
     table.choose("Node 1")
     press(window, Qt.Key.Key_J)
@@ -133,6 +135,15 @@ def test_nodes_are_read_by_keys_alone(window: LimnWindow, ct: Path, tmp_path: Pa
     window.views.tool = None
 
     saves_report_and_table(window, widget, tmp_path)
+
+
+def decides_on_nothing_that_was_not_looked_at(window: LimnWindow, widget: LymphNodesWidget) -> None:
+    table = widget.review.table
+    table.clearSelection()
+    table.setCurrentIndex(QModelIndex())
+    press(window, Qt.Key.Key_Y)
+    assert table.current == "Node 1"
+    assert states(widget) == ["open"] * 3
 
 
 def saves_report_and_table(window: LimnWindow, widget: LymphNodesWidget, tmp_path: Path) -> None:

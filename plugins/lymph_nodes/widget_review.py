@@ -166,16 +166,20 @@ class ReviewSection(Section[NodeWork]):
     # --- deciding ----------------------------------------------------------------------------
 
     def decide(self, state: State) -> None:
-        """Accept or reject what is chosen, then go on to the next node that is still open."""
-        work, keys = self.work, self.table.selected
-        if work is None or not keys:
+        """Accept or reject what is chosen, then go on to the next node that is still open.
+
+        With nothing chosen go to the first: nobody decides on what was not looked at.
+        """
+        work, keys, listed = self.work, self.table.selected, self.table.keys
+        if work is None:
             return
-        place = self.table.keys.index(keys[-1])
-        following = self.table.keys[place + 1 :] + self.table.keys[:place]
+        place = listed.index(keys[-1]) if keys else -1
+        following = listed[place + 1 :] + listed[: max(place, 0)]
         open_ones = [key for key in following if work.choices.of(key).state == "open"]
-        self._do(lambda: work.decide(keys, state))
-        self._show()
-        if work.choices.of(keys[-1]).state == state and open_ones:
+        if keys:
+            self._do(lambda: work.decide(keys, state))
+            self._show()
+        if open_ones and (not keys or work.choices.of(keys[-1]).state == state):
             self.table.choose(open_ones[0])
 
     def toggle_target(self) -> None:
