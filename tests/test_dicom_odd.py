@@ -104,6 +104,17 @@ def test_repeats_without_any_number_follow_the_numbers_of_their_names(tmp_path: 
         assert {int(part[0, 0]) for part in series.voxels} == {100 + 1000 * step}
 
 
+def test_files_that_are_dicom_by_name_alone_are_told(tmp_path: Path) -> None:
+    _repeat(tmp_path, [{}])
+    (tmp_path / "IM4.dcm").touch()
+    (tmp_path / "IM5.DCM").write_bytes(bytes(500))
+    (tmp_path / "readme.txt").write_text("not meant to be one")
+    (series,) = load_series(tmp_path)
+    assert series.warnings == (
+        "2 of the files named like DICOM hold none: they are empty or damaged.",
+    )
+
+
 @pytest.mark.parametrize(
     ("sop_class", "more", "told"),
     [

@@ -10,7 +10,7 @@ from inference.errors import UserError
 from inference.folders import below, leads_out
 from inference.parallel import in_order
 from plugins.dicom.parse import read_header
-from plugins.dicom.sniff import is_dicom
+from plugins.dicom.sniff import is_dicom, is_named_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +39,15 @@ def _in_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     everything = [file for file in below(folder) if not file.name.upper().startswith(DIRECTORY)]
     root = folder.resolve()
     inside = [file for file in everything if not leads_out(file, root)]
-    known = zip(inside, in_order(is_dicom, inside), strict=True)
-    files = [file for file, dicom in known if dicom]
+    known = dict(zip(inside, in_order(is_dicom, inside), strict=True))
+    files = [file for file, dicom in known.items() if dicom]
+    hollow = sum(not dicom and is_named_dicom(file) for file, dicom in known.items())
     links = len(everything) - len(inside)
-    notes = (f"{links} links lead out of {folder.name} and were not followed.",) if links else ()
-    return files, notes
+    notes = {
+        f"{links} links lead out of {folder.name} and were not followed.": links,
+        f"{hollow} of the files named like DICOM hold none: they are empty or damaged.": hollow,
+    }
+    return files, tuple(note for note, count in notes.items() if count)
 
 
 def _listed(path: Path, header: Dataset) -> tuple[list[Path], tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from inference.folders import below
 from inference.layers import layer_reader as layer_reader_of
 from inference.reading import Reader
-from plugins.dicom.sniff import is_dicom
+from plugins.dicom.sniff import is_dicom, is_named_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 
     from inference.series import Series
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
-
 
 def accepts(path: Path) -> bool:
     """Whether the file, or any file in the folder, is DICOM by its first bytes or its name."""
     if path.is_dir():
         return any(is_dicom(file) for file in below(path))
-    return path.name.lower().endswith(SUFFIXES) or is_dicom(path)
+    return is_named_dicom(path) or is_dicom(path)
 
 
 def read(path: Path) -> Iterator[Series]:

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+SUFFIXES = (".dcm", ".dicom", ".ima")
 PREAMBLE = 128
 FIRST_GROUPS = (0x0002, 0x0008)  # with which a file without preamble begins
 MAX_FIRST_ELEMENT = 0x0070  # small in both groups: text and other binary files start differently
+
+
+def is_named_dicom(path: Path) -> bool:
+    """Whether its name promises DICOM."""
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def is_dicom(path: Path) -> bool:
