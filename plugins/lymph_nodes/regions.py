@@ -50,6 +50,9 @@ AERATED = 0.4
 MARGIN = 12.0
 """The box is wider than the mask by this, mm."""
 
+INSIDE = 0.25
+"""A find with so much of it in the mediastinum is one of its nodes; one with less is cut."""
+
 NO_LUNGS = "No lungs were found: the whole volume was searched, and much of what is marked may be \
 something else."
 ONE_LUNG = "One lung is missing, collapsed or full of fluid: the mediastinum was taken to reach as \
@@ -186,14 +189,14 @@ def above_liver(hull: Mask, tissue: Mask) -> Mask:
 
 
 def within(found: Array, mask: Mask, threshold: float) -> Array:
-    """A probability inside a mask, and beyond it that of finds which lie mostly inside.
+    """A probability inside a mask, and beyond it that of finds of which `INSIDE` or more is inside.
 
     Many nodes lie across the border of the mediastinum, which is known to some mm only.
     """
     numbers = np.asarray(cc3d.connected_components(found >= threshold, connectivity=26))
     sizes = np.bincount(numbers.ravel())
     inside = np.bincount(numbers[mask], minlength=len(sizes))
-    whole = np.append(False, inside[1:] > sizes[1:] / 2)[numbers]
+    whole = np.append(False, inside[1:] >= INSIDE * sizes[1:])[numbers]
     rim = ndimage.binary_dilation(whole, np.ones((3, 3, 3), bool))
     return np.where(mask | rim, found, np.float32(0))
 
