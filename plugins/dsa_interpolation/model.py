@@ -173,6 +173,12 @@ class MoStDSA(nn.Module):
         parts = self.head.prepare(motion, structure, frames if slim else frames.repeat(1, 3, 1, 1))
         return Pair(frames, parts, self.refinement.prepare(features, structure))
 
+    def way(self, pair: Pair) -> Tensor:
+        """From the first to the last frame, of what is halfway: (n, 2, y / 2, x / 2), px."""
+        flow, _ = self.head(pair.parts, pair.frames.new_full((1, 1, 1, 1), 0.5))
+        back, forth = flow.chunk(2, dim=1)
+        return forth - back if self.config.slim else F.avg_pool2d(forth - back, 2)
+
     def fields(self, pair: Pair, time: Tensor) -> Fields:
         """Flow, blend and residual at `time` (n, 1, 1, 1), and the flow and blend before that."""
         flow, logit = self.head(pair.parts, time)

@@ -9,9 +9,11 @@ import numpy as np
 import torch  # noqa: TID253  the worker's side
 from torch.nn import functional as F  # noqa: N812, TID253
 
+from plugins.dsa_interpolation.merging import merged
 from plugins.dsa_interpolation.model import STRIDE
+from plugins.dsa_interpolation.motion import agreed, at
 from plugins.dsa_interpolation.prepare import Signs, worst
-from plugins.dsa_interpolation.sampling import blend, resize, warp_both
+from plugins.dsa_interpolation.sampling import resize, warp_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,28 +51,29 @@ def between(
         padded = _padded(frames, STRIDE * factor)
         small = F.avg_pool2d(padded, factor) if factor > 1 else padded
         observed = network.observe(*small.chunk(2))
+        way = agreed(small, network.way(observed))
     for share in shares:
         with torch.inference_mode():
+            image = _composed(padded, factor * resize(at(way, share), 2 * factor), share)
             time = torch.full((1, 1, 1, 1), float(share), device=device)
-            fields = network.fields(observed, time)
-            image, signs = _composed(padded, fields, factor)
+            maps = _doubts(small, network.fields(observed, time))
         height, width = pair[0].shape
         found = image[0, 0, :height, :width].cpu().numpy()
-        yield Made(scale.back(found, pair[0].dtype), _signs(signs, (height, width), share))
+        signs = _signs(maps, (height // factor, width // factor), share)
+        yield Made(scale.back(found, pair[0].dtype), signs)
 
 
-def _composed(
-    frames: torch.Tensor, fields: Fields, factor: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The frame (1, 1, y, x), and maps (3, y / 8, x / 8) that tell where it may be wrong."""
-    flow, logit = fields.stages[-1]
-    residual = fields.residual
-    if factor > 1:
-        flow, logit, residual = (resize(x, factor) for x in (factor * flow, logit, residual))
+def _composed(frames: torch.Tensor, flow: torch.Tensor, share: float) -> torch.Tensor:
+    """The frame (1, 1, y, x)."""
     first, last = warp_both(frames, flow).chunk(2)
-    image = blend(first, last, logit) + residual
-    maps = torch.cat([first - last, residual, flow], dim=1)
-    return image, F.avg_pool2d(maps, 8)[0]
+    return merged(first, last, share)
+
+
+def _doubts(frames: torch.Tensor, fields: Fields) -> torch.Tensor:
+    """Maps (6, y / 8, x / 8) of what the network alone would do: where a frame may be wrong."""
+    flow, _ = fields.stages[-1]
+    first, last = warp_both(frames, flow).chunk(2)
+    return F.avg_pool2d(torch.cat([first - last, fields.residual, flow], dim=1), 8)[0]
 
 
 def _signs(maps: torch.Tensor, shape: tuple[int, int], share: float) -> Signs:
