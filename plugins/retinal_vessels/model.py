@@ -102,8 +102,7 @@ class SizeGain(nn.Module):
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """Same shape as `x`; `image` (batch, 4, y, x) holds the size in its last channel."""
         size = resize(image[:, 3:], x.shape[2:])
-        changed: Tensor = x * (1 + self.gain(size)) + self.offset(size)
-        return changed
+        return torch.addcmul(x + self.offset(size), x, self.gain(size))
 
 
 class Encoder(nn.Module):
@@ -148,12 +147,11 @@ class GuidedFilter(nn.Module):
         self.radius = radius
         self.epsilon = epsilon
 
-    def box(self, x: Tensor) -> Tensor:
-        """Mean over the window, cut at the border; as sums, which are quicker than pooling."""
+    def total(self, x: Tensor) -> Tensor:
+        """Sum over the window, cut at the border; a convolution is quicker than pooling."""
         channels = x.shape[1]
         ones = x.new_ones(channels, 1, self.size, self.size)
-        counts = F.conv2d(x.new_ones(1, 1, *x.shape[2:]), ones[:1], padding=self.radius)
-        return F.conv2d(x, ones, padding=self.radius, groups=channels) / counts
+        return F.conv2d(x, ones, padding=self.radius, groups=channels)
 
     def forward(self, guide: Tensor, coarse: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """`guide` at full size; `coarse` (guide), `target` and `weight` at half size.
@@ -161,18 +159,18 @@ class GuidedFilter(nn.Module):
         In float32 also where the network around it computes in less: variances are differences.
         """
         with torch.autocast(guide.device.type, enabled=False):
-            slope, offset = self.line(coarse.float(), target.float(), weight.float() + 1e-4)
-            size = guide.shape[2:]
-            slope, offset = resize(self.box(slope), size), resize(self.box(offset), size)
-            return slope * guide.float() + offset
+            lines = self.line(coarse.float(), target.float(), weight.float() + 1e-4)
+            count, size = self.total(torch.ones_like(lines[0][:1, :1])), guide.shape[2:]
+            slope, offset = (resize(self.total(part) / count, size) for part in lines)
+            return torch.addcmul(offset, slope, guide.float())
 
     def line(self, guide: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Slope and offset of each window's weighted regression of the target on the guide."""
-        total, weighted = self.box(weight), weight * guide
-        mean_guide = self.box(weighted) / total
-        mean_target = self.box(weight * target) / total
-        covariance = self.box(weighted * target) / total - mean_guide * mean_target
-        variance = (self.box(weighted * guide) / total - mean_guide**2).clamp_min(0)
+        share, weighted = 1 / self.total(weight), weight * guide
+        mean_guide = self.total(weighted) * share
+        mean_target = self.total(weight * target) * share
+        covariance = self.total(weighted * target) * share - mean_guide * mean_target
+        variance = (self.total(weighted * guide) * share - mean_guide**2).clamp_min(0)
         slope = covariance / (variance + self.epsilon)
         return slope, mean_target - slope * mean_guide
 

@@ -6,7 +6,8 @@ Shared by task, training and evaluation; no torch here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as Picture
@@ -116,11 +117,16 @@ def find_field_of_view(image: Photograph) -> Mask:
 
     The four corners show how black the border is: no threshold is taken for granted.
     """
-    brightest = image if image.ndim == 2 else image[..., :3].max(axis=2)
+    brightest = image if image.ndim == 2 else _brightest(image)
     factor = -(-max(brightest.shape) // 400)
     small = ndimage.median_filter(_reduced(brightest.astype(np.float32), factor), 3)
     lit = _lit(small).astype(np.float32)
     return _enlarged(lit, factor, brightest.shape) > 0.5
+
+
+def _brightest(image: NDArray[Any]) -> NDArray[Any]:
+    """Of the first three channels, (y, x): channel by channel, ten times as quick as by pixels."""
+    return reduce(np.maximum, np.moveaxis(image[..., :3], 2, 0))
 
 
 def _lit(brightest: Plane) -> Mask:
@@ -255,10 +261,11 @@ def _looks(image: Photograph, field_of_view: Mask) -> Looks:
     core = ndimage.binary_erosion(shape, iterations=10)
     core = core if core.any() else np.ones_like(shape)
     red, green, blue = colour[core].mean(axis=0) + 1e-3
-    light = np.percentile(colour[core].max(axis=1), [5, 50]) + 1e-3
+    brightest = _brightest(colour)[core]
+    light = np.percentile(brightest, [5, 50]) + 1e-3
     normal = _standardised(colour[..., 1], shape)
     return Looks(
-        colour=float(np.ptp(colour[core], axis=1).mean()),
+        colour=float((brightest + _brightest(-colour)[core]).mean()),
         red=float(red / green),
         yellow=float(green / blue),
         round=0.0 if field_of_view.all() else _roundness(shape),

@@ -96,16 +96,23 @@ def segment(
 
 
 def _quick_network(context: JobContext, model: str) -> tuple[Any, WeightsInfo]:
-    """The network, its batch norms folded where that leaves the result as it is."""
-    from inference.device import mixed_precision
+    """The network, its batch norms folded and its activations where their inputs lie."""
+    network, info = loading.network(context, NAME, model)
+    return context.models.get((NAME, "quick", info.sha256), lambda: _quick(network)), info
+
+
+def _quick(network: Any) -> Any:
+    """Nothing in this network looks again at what a ReLU was given, so that it may be replaced."""
+    from torch.nn import ReLU
+
     from inference.folding import folded
     from plugins.retinal_vessels.model import IN_ORDER
 
-    network, info = loading.network(context, NAME, model)
-    if mixed_precision(context.device):
-        return network, info
-    key = NAME, "folded", info.sha256
-    return context.models.get(key, lambda: folded(network, IN_ORDER)), info
+    quick = folded(network, IN_ORDER)
+    for module in quick.modules():
+        if isinstance(module, ReLU):
+            module.inplace = True
+    return quick
 
 
 def measure(
