@@ -1,9 +1,10 @@
 """Two warped frames to one: weighed by time, without what they do not share.
 
 Noise is what two frames of the same thing do not share, so their difference tells, in every band
-of detail and around every place, how much of it their mean still holds. What is left of a band is
-its signal's share of it (Wiener 1949). A change of contrast is no noise: the noise of a place is
-not taken for more than a certain multiple of the whole frame's.
+of detail and around every place, how much of it their mean still holds. Its share of a band is
+taken off (Wiener 1949), by half: a frame without any noise flickers between its neighbours, and
+looks as if faint branches ended. A change of contrast is no noise: the noise of a place is not
+taken for more than a certain multiple of the whole frame's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ BANDS = 3
 """Of detail, each of twice the size of the one before: a Laplacian pyramid."""
 AROUND = 1.5
 """Sigma of the area in which a band's variance is taken, pairs of its px."""
+TAKEN = 0.5
+"""Of the noise."""
 MOST = 10.0
 """Noise of a place over the frame's median, at most."""
 
@@ -39,6 +42,6 @@ def _shared(pair: torch.Tensor, noise_of_mean: float, bands: int) -> torch.Tenso
     band = pair - resize(coarse, 2)
     whole, noise = smooth(F.avg_pool2d(band.square(), 2), AROUND).chunk(2, dim=1)
     noise = noise_of_mean * torch.minimum(noise, MOST * noise[..., ::2, ::2].median())
-    signal = (1 - noise / whole.clamp_min(1e-12)).clamp(0, 1)
+    signal = 1 - TAKEN * (noise / whole.clamp_min(1e-12)).clamp(0, 1)
     rest = resize(_shared(coarse, noise_of_mean, bands - 1), 2)
     return torch.addcmul(rest, band[:, :1], resize(signal, 2))
