@@ -284,8 +284,9 @@ def test_a_made_frame_is_unmistakable(window: LimnWindow) -> None:
     ticks = window.cine_bar.slider.ticks
     assert ticks.synthetic == {1, 4, 7}
     assert ticks.words(4) == "Frame 5, interpolated, confidence 30 %"
-    bar = window.cine_bar.slider.grab().toImage()
     below = window.cine_bar.slider
+    wait_until(lambda: below.width() > 200)  # laid out: else the handle covers a tick
+    bar = below.grab().toImage()
     colors = {index: bar.pixelColor(round(below.place_of(index)), 21).name() for index in (1, 3, 7)}
     assert colors[1] == colors[7] != colors[3]
 
