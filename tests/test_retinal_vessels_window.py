@@ -42,7 +42,7 @@ def large_photograph(photograph) -> Path:
     """One that takes long enough to be stopped."""
     path = photograph.with_name("large.png")
     image = Image.open(photograph)
-    image.resize((5 * image.width, 5 * image.height)).save(path)
+    image.resize((8 * image.width, 8 * image.height)).save(path)
     return path
 
 
