@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0  # s until the next attempt after a failure
+TURN = 0.2  # s of slow work before it goes to the disk, and a tick that waits has its turn
 LOST = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY)
 
 
@@ -126,7 +128,7 @@ class AutosaveWriter:
             return not self._closing
 
     def _work(self) -> None:
-        """One tick, or else one step of what takes longer: so no tick waits for long."""
+        """One tick, or else a turn of what takes longer: so no tick waits for long."""
         file = self._file = self._file or self._opened()
         if self._queue:
             self._store(file, self._queue[0])
@@ -134,7 +136,7 @@ class AutosaveWriter:
             self._slow += [_base(base) for base in tick.bases]
             self._slow += [_array(*array) for array in tick.arrays if array[2].nbytes > PIECE]
         else:
-            self._step(file)
+            self._go_on(file)
         if self._wait:
             self._wait = 0.0
             self.healed()
@@ -158,12 +160,17 @@ class AutosaveWriter:
                 if array.nbytes <= PIECE:
                     file.put_piece(key, name, 0, _bytes(array))
 
-    def _step(self, file: RecoveryFile) -> None:
-        self._steps = self._steps or self._slow[0](file)
+    def _go_on(self, file: RecoveryFile) -> None:
+        """Many steps in one transaction: each of these waits for the disk."""
+        steps = self._steps = self._steps or self._slow[0](file)
+        done = False
         with file.transaction():
-            if next(self._steps, file) is file:
-                self._steps = None
-                self._slow.popleft()
+            end = time.monotonic() + TURN
+            while not done and time.monotonic() < end:
+                done = next(steps, file) is file
+        if done:
+            self._steps = None
+            self._slow.popleft()
 
     def _fail(self, error: Exception) -> None:
         log.warning("autosave failed: %s", logs.stack(error))
