@@ -111,8 +111,8 @@ def seed(document: Document, axis: int, index: int) -> np.ndarray:
 
 def test_stretches_meet_half_way_and_go_on_beyond() -> None:
     assert plan([10, 20], [], 40) == [
-        Stretch(10, 15, 1, True), Stretch(20, 16, -1, True),
-        Stretch(10, 0, -1, False), Stretch(20, 39, 1, False),
+        Stretch(10, 15, 1, True, 15), Stretch(20, 16, -1, True, 16),
+        Stretch(10, 0, -1, False, 0), Stretch(20, 39, 1, False, 39),
     ]  # fmt: skip
     assert plan([], [], 40) == []
     assert plan([0, 1], [], 2) == []
@@ -120,13 +120,30 @@ def test_stretches_meet_half_way_and_go_on_beyond() -> None:
 
 def test_only_stretches_in_the_span_and_none_beyond_an_emptied_slice() -> None:
     assert plan([10, 20, 30], [], 40, (19, 21)) == [
-        Stretch(10, 15, 1, True), Stretch(20, 16, -1, True),
-        Stretch(20, 25, 1, True), Stretch(30, 26, -1, True),
+        Stretch(10, 15, 1, True, 15), Stretch(20, 16, -1, True, 16),
+        Stretch(20, 25, 1, True, 25), Stretch(30, 26, -1, True, 26),
     ]  # fmt: skip
-    assert plan([10], [5, 12], 40) == [Stretch(10, 6, -1, False), Stretch(10, 11, 1, False)]
+    assert plan([10], [5, 12], 40) == [
+        Stretch(10, 6, -1, False, 0), Stretch(10, 11, 1, False, 39),
+    ]  # fmt: skip
     assert plan([10, 20], [15], 40, (11, 19)) == [
-        Stretch(10, 14, 1, False), Stretch(20, 16, -1, False),
+        Stretch(10, 14, 1, False, 15), Stretch(20, 16, -1, False, 15),
     ]  # fmt: skip
+    assert plan([10], [39], 40, (38, 40)) == [Stretch(10, 38, 1, False, 39)]
+    assert plan([10], [11], 40, (10, 12)) == [Stretch(10, 10, 1, False, 39)]
+
+
+def test_a_stretch_that_ended_goes_to_its_least_certain_slice() -> None:
+    ended, free = Stretch(10, 14, 1, False, 39), Stretch(20, 16, -1, False, 16)
+    assert ended.reached([0.9, 0.95, 0.7, 0.8]) == 12
+    assert ended.reached([0.95, 0.95, 0.91, 0.92]) == 14
+    assert ended.reached([0.9, 0.7]) == 12  # following ended by itself
+    assert ended.reached([]) == 10
+    assert free.reached([0.9, 0.7, 0.8, 0.9]) == 16
+    planes = np.arange(40)
+    assert list(ended.ahead(planes)) == [11, 12, 13, 14]
+    assert list(free.ahead(planes)) == [19, 18, 17, 16]
+    assert list(Stretch(0, 0, 1, False, 39).ahead(planes)) == []
 
 
 # --- following -----------------------------------------------------------------------------------
@@ -211,7 +228,15 @@ def test_an_emptied_slice_is_the_end(follower: Follower, document: Document) -> 
     box = Box((30, 0, 0), (31, *SHAPE[1:]))
     follower.follow(document, span=follower.following.corrected(document, 1, [box]))
     assert document.labels[29].any()
-    assert not document.labels[30].any()
+    assert not document.labels[30:].any()
+    put(document, slice_of(0, 21), 0)
+    box = Box((21, 0, 0), (22, *SHAPE[1:]))
+    follower.follow(document, span=follower.following.corrected(document, 1, [box]))
+    assert document.labels[20].any()
+    assert not document.labels[21:].any()
+    document.history.undo()
+    document.history.undo()
+    assert document.labels[29].any()
 
 
 def test_a_gap_between_two_slices_that_the_model_cannot_cross_is_interpolated(

@@ -16,7 +16,7 @@ from psygnal import Signal
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
-from plugins.click_segmentation.lanes import Landed, Lane, Run, interpolated
+from plugins.click_segmentation.lanes import Landed, Lane, Run
 from plugins.click_segmentation.stretches import (
     Fixed,
     Track,
@@ -24,6 +24,8 @@ from plugins.click_segmentation.stretches import (
     anchors,
     content,
     empty_ends,
+    gaps,
+    interpolated,
     plan,
     plane_of,
     said_of,
@@ -176,9 +178,13 @@ class Following:
             return
         for lane in run.lanes:
             if run is self.run:
-                self._ask(run, lane)
+                self._go_on(run, lane)
 
-    def _ask(self, run: Run, lane: Lane) -> None:
+    def _go_on(self, run: Run, lane: Lane) -> None:
+        """Ask for the next slices of a lane, if there are any."""
+        if not lane.left:
+            self._end(run, lane)
+            return
         try:
             lane.job = self._submit(run, lane)
         except UserError as error:
@@ -229,6 +235,7 @@ class Following:
         mask = np.zeros(plane.shape, bool)
         mask[Box(*map(tuple, value["box"])).slices] = value["mask"]
         self._write(run, index, mask)
+        lane.scores.append(float(value["score"]))
         lane.at, run.slices = index, run.slices + 1
         return self.changed.emit()
 
@@ -274,41 +281,40 @@ class Following:
         if run is not self.run:
             return
         self._flush()
-        if value["stopped"] == "slab" and lane.left:
-            self._ask(run, lane)
-            return
+        if value["stopped"] == "slab":
+            self._go_on(run, lane)
+        else:
+            self._end(run, lane)
+
+    def _end(self, run: Run, lane: Lane) -> None:
+        """Settle where the object ends in a lane; with the last one, the run is over."""
         lane.over = True
+        lane.at = lane.stretch.reached(lane.scores)
         if not lane.stretch.closed:
             self._clear_beyond(run, lane)
         if all(other.over for other in run.lanes):
             self._close_gaps(run)
 
     def _clear_beyond(self, run: Run, lane: Lane) -> None:
-        """What an earlier run found where now is nothing any more."""
-        for index in range(
-            lane.at + lane.stretch.direction,
-            lane.stretch.last + lane.stretch.direction,
-            lane.stretch.direction,
-        ):
-            mask = across(run.document.labels, run.track.axis, index) == run.object_id
-            if not mask.any() or run.track.hand_made(index, mask):
-                return
-            self._write(run, index, np.zeros(mask.shape, bool))
+        """What following found, now or earlier, where now is nothing any more."""
+        way, rest = lane.stretch.direction, lane.stretch.rest
+        for index in sorted(run.track.made):
+            if 0 < (index - lane.at) * way <= (rest - lane.at) * way:
+                mask = across(run.document.labels, run.track.axis, index) == run.object_id
+                if mask.any():
+                    self._write(run, index, np.zeros(mask.shape, bool))
 
     def _close_gaps(self, run: Run) -> None:
         """Interpolate where two lanes did not meet: the object is in the slices on both sides."""
-        ups = [lane for lane in run.lanes if lane.stretch.closed and lane.stretch.direction > 0]
-        downs = [lane for lane in run.lanes if lane.stretch.closed and lane.stretch.direction < 0]
-        gaps = [(up.at, down.at) for up in ups for down in downs
-                if down.stretch.last == up.stretch.last + 1 and down.at - up.at > 1]  # fmt: skip
+        missed = gaps((lane.stretch, lane.at) for lane in run.lanes)
         labels, axis = run.document.labels, run.track.axis
         spacing = [step for place, step in enumerate(run.document.scale) if place != axis]
-        ends = [[across(labels, axis, index) == run.object_id for index in gap] for gap in gaps]
+        ends = [[across(labels, axis, index) == run.object_id for index in gap] for gap in missed]
 
         def work() -> list[tuple[int, Mask]]:
             return [
                 (low + 1 + place, mask)
-                for (low, high), (first, last) in zip(gaps, ends, strict=True)
+                for (low, high), (first, last) in zip(missed, ends, strict=True)
                 for place, mask in enumerate(interpolated(first, last, high - low, spacing))
             ]
 

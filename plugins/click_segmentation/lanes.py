@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from inference.box import Box
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from gui.document import Document
     from gui.voxel_edit import VoxelEdit
     from inference.job import Job
     from plugins.click_segmentation.stretches import Stretch, Track
-
-    Mask = NDArray[np.bool_]
 
 SLAB = 12  # slices in a request: the directions take turns
 
@@ -56,6 +48,7 @@ class Lane:
     at: int  # the last slice that landed
     job: Job | None = None
     over: bool = False
+    scores: list[float] = field(default_factory=list)  # of the slices that landed
 
     @property
     def left(self) -> list[int]:
@@ -77,21 +70,3 @@ class Run:
     lanes: list[Lane] = field(default_factory=list)
     waiting: list[tuple[Lane, dict[str, Any]]] = field(default_factory=list)
     slices: int = 0
-
-
-def interpolated(first: Mask, last: Mask, steps: int, spacing: Sequence[float]) -> list[Mask]:
-    """The masks between two slices, computed in the box that holds both."""
-    from inference.morphology import between
-
-    if not (first.any() and last.any()):
-        return []
-    box = Box.of(first | last)
-    if box is None:
-        return []
-    box = box.grown((2, 2), first.shape)
-    found = []
-    for part in between(first[box.slices], last[box.slices], steps, spacing):
-        mask = np.zeros(first.shape, bool)
-        mask[box.slices] = part
-        found.append(mask)
-    return found

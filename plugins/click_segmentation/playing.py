@@ -10,9 +10,10 @@ import numpy as np
 
 from inference.box import Box
 from inference.metrics import confusion, surface_distances
-from plugins.click_segmentation.follow import follow
 from plugins.click_segmentation.prompts import Prompt
+from plugins.click_segmentation.stretches import plan
 from plugins.click_segmentation.users import careful
+from plugins.click_segmentation.volume import fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,12 +109,7 @@ def boundary_distance(found: Mask, truth: Mask, spacing: Sequence[float]) -> flo
 
 
 class Volume:
-    """An object in a volume, prompt by prompt, followed as the window does it.
-
-    A prompt changes its own slice, and the stretch from there half-way to the next slice with
-    prompts, or to where the object ends. A slice that it empties is such an end: what lies behind
-    it goes, and what was followed to it from the other side stays.
-    """
+    """An object in a volume, prompt by prompt, as the window shows it."""
 
     def __init__(self, outliner: Outliner, image: Array, spacing: Sequence[float]) -> None:
         self.outliner, self.image, self.spacing = outliner, image, spacing[1:]
@@ -121,40 +117,16 @@ class Volume:
         self.prompts: dict[int, list[Prompt]] = {}
 
     def add(self, index: int, prompt: Prompt) -> None:
-        """Answer a prompt, in pixels of an axial slice."""
+        """Answer a prompt, in pixels of an axial slice, and follow round that anew."""
         said = self.prompts.setdefault(index, [])
         said.append(prompt)
         before = self.mask[index]
         found = self.outliner.outline(self.image[index], said, before, self.spacing)
         self.mask[index] = found.mask
-        for direction in (-1, 1):
-            self._follow(index, direction)
-
-    def _follow(self, index: int, direction: int) -> None:
-        others = [i for i in self.prompts if (i - index) * direction > 0]
-        nearest = min(others, key=lambda i: abs(i - index), default=None)
-        ended = not self.mask[index].any()
-        if ended and nearest is not None:
-            return
-        stretch = self._stretch(index, direction, nearest)
-        self.mask[stretch] = False
-        if ended or not stretch:
-            return
-        seed = self.image[index], self.mask[index]
-        steps = follow(self.outliner, self.image[stretch], self.spacing, seed[1], {}, seed[0])
-        for place, step in zip(stretch, steps, strict=False):
-            if step.end:
-                break
-            self.mask[place] = step.mask
-
-    def _stretch(self, index: int, direction: int, nearest: int | None) -> list[int]:
-        """The slices to be redone, in the order in which they are visited."""
-        if nearest is None:
-            last = len(self.mask) if direction > 0 else -1
-            return list(range(index + direction, last, direction))
-        gap = abs(nearest - index) - 1
-        count = gap // 2 if self.mask[nearest].any() else gap
-        return [index + direction * step for step in range(1, count + 1)]
+        known = [i for i in sorted(self.prompts) if self.mask[i].any()]
+        ends = [i for i in sorted(self.prompts) if i not in known]
+        planned = plan(known, ends, len(self.mask), (index - 1, index + 1))
+        fill(self.outliner, self.image, self.mask, self.spacing, planned)
 
 
 def play_volume(

@@ -12,12 +12,16 @@ import numpy as np
 from inference.box import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     Labels = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
+
+
+CERTAIN = 0.9
+"""Where the network expects such a Dice everywhere, nothing tells where an object ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Stretch:
     last: int
     direction: int
     closed: bool  # another one comes to meet it: the object must not end between
+    rest: int  # beyond `last` up to here the user said that it has ended
 
     @property
     def count(self) -> int:
@@ -35,9 +40,25 @@ class Stretch:
         return abs(self.last - self.seed)
 
     @property
-    def ends(self) -> tuple[int, int]:
-        """The lower and the higher one."""
-        return min(self.seed, self.last), max(self.seed, self.last)
+    def ended(self) -> bool:
+        """Whether the user said that the object ends within it."""
+        return self.rest != self.last
+
+    def ahead(self, planes: NDArray[Any]) -> NDArray[Any]:
+        """A view of its slices, which are along the first axis, as they are visited."""
+        low = self.seed + 1 if self.direction > 0 else self.last
+        return planes[low : low + self.count][:: self.direction]
+
+    def reached(self, scores: Sequence[float]) -> int:
+        """The slice where the object ends, given what the network expects of those followed.
+
+        Following that the user must stop has gone on into something else: that begins at the
+        least certain slice, unless the network was certain of all.
+        """
+        count = len(scores)
+        if self.ended and count == self.count and min(scores, default=1.0) < CERTAIN:
+            count = int(np.argmin(scores))
+        return self.seed + self.direction * count
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +139,56 @@ def plan(
             continue
         barriers = [end for end in ends if low < end < high]
         if barriers:
-            found += [_beyond(low, barriers[0] - 1), _beyond(high, barriers[-1] + 1)]
+            first, last = barriers[0], barriers[-1]
+            found += [_beyond(low, first - 1, last), _beyond(high, last + 1, first)]
         else:
             middle = (low + high) // 2
-            found += [Stretch(low, middle, 1, True), Stretch(high, middle + 1, -1, True)]
+            found += [
+                Stretch(low, middle, 1, True, middle),
+                Stretch(high, middle + 1, -1, True, middle + 1),
+            ]
     if hand_made:
         below = max((end for end in ends if end < hand_made[0]), default=-1)
         above = min((end for end in ends if end > hand_made[-1]), default=count)
-        outer = _beyond(hand_made[0], below + 1), _beyond(hand_made[-1], above - 1)
-        found += [open_one for open_one in outer if _reaches(*open_one.ends, span)]
-    return [stretch for stretch in found if stretch.count]
+        outer = (
+            _beyond(hand_made[0], below + 1, 0),
+            _beyond(hand_made[-1], above - 1, count - 1),
+        )
+        found += [one for one in outer if _reaches(*sorted((one.seed, one.rest)), span)]
+    return [stretch for stretch in found if stretch.count or stretch.ended]
 
 
-def _beyond(seed: int, last: int) -> Stretch:
-    return Stretch(seed, last, 1 if last > seed else -1, False)
+def _beyond(seed: int, last: int, rest: int) -> Stretch:
+    return Stretch(seed, last, 1 if rest > seed else -1, False, rest)
 
 
 def _reaches(low: int, high: int, span: tuple[int, int] | None) -> bool:
     return span is None or (low < span[1] and span[0] < high)
+
+
+def gaps(reached: Iterable[tuple[Stretch, int]]) -> list[tuple[int, int]]:
+    """Between which slices two stretches that come to meet each other did not."""
+    closed = [(stretch, at) for stretch, at in reached if stretch.closed]
+    ups = [one for one in closed if one[0].direction > 0]
+    downs = {stretch.last - 1: at for stretch, at in closed if stretch.direction < 0}
+    pairs = [(at, downs[up.last]) for up, at in ups if up.last in downs]
+    return [(low, high) for low, high in pairs if high - low > 1]
+
+
+def interpolated(first: Mask, last: Mask, steps: int, spacing: Sequence[float]) -> list[Mask]:
+    """The masks between two slices, computed in the box that holds both; none if one is empty."""
+    from inference.morphology import between
+
+    box = Box.of(first | last)
+    if box is None or not (first.any() and last.any()):
+        return []
+    box = box.grown((2, 2), first.shape)
+    found = []
+    for part in between(first[box.slices], last[box.slices], steps, spacing):
+        mask = np.zeros(first.shape, bool)
+        mask[box.slices] = part
+        found.append(mask)
+    return found
 
 
 def plane_of(box: Box, preferred: int) -> tuple[int, int] | None:

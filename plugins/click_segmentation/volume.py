@@ -14,7 +14,7 @@ import numpy as np
 from inference.errors import UserError
 from plugins.click_segmentation.follow import follow
 from plugins.click_segmentation.prompts import flat
-from plugins.click_segmentation.stretches import plan
+from plugins.click_segmentation.stretches import gaps, interpolated, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,34 +61,53 @@ def outline_volume(
     if through:
         known = [seed for seed in seeds if masks[seed].any()]
         ends = [seed for seed in seeds if seed not in known]
-        for stretch in plan(known, ends, len(planes)):
-            _fill(outliner, planes, masks, step, stretch, progress)
+        fill(outliner, planes, masks, step, plan(known, ends, len(planes)), progress)
     return result
 
 
-def _fill(
+def fill(
+    outliner: Outliner,
+    planes: Array,
+    masks: Mask,
+    spacing: Sequence[float],
+    stretches: Sequence[Stretch],
+    progress: Progress = lambda *_: None,
+) -> None:
+    """Follow stretches anew, in place, and interpolate where two do not meet.
+
+    Arrays have their slices along the first axis; `spacing` is that within one, mm.
+    """
+    reached = [
+        (stretch, _followed(outliner, planes, masks, spacing, stretch, progress))
+        for stretch in stretches
+    ]
+    for low, high in gaps(reached):
+        between = interpolated(masks[low], masks[high], high - low, spacing)
+        for index, mask in enumerate(between, start=low + 1):
+            masks[index] = mask
+
+
+def _followed(
     outliner: Outliner,
     planes: Array,
     masks: Mask,
     spacing: Sequence[float],
     stretch: Stretch,
     progress: Progress,
-) -> None:
-    """Follow from a slice as far as planned."""
-    seed, count = stretch.seed, stretch.count
-    forward = slice(seed + 1, seed + 1 + count)
-    backward = slice(seed - count, seed)
-    slab, into = (
-        (planes[forward], masks[forward])
-        if stretch.direction > 0
-        else (planes[backward][::-1], masks[backward][::-1])
-    )
-    steps = follow(outliner, slab, spacing, masks[seed], {}, planes[seed])
-    for number, step in enumerate(steps):
-        progress(number, count, "Following")
+) -> int:
+    """Follow one stretch; return the last slice with the object. What lies behind goes."""
+    ahead, into = stretch.ahead(planes), stretch.ahead(masks)
+    scores, seed = list[float](), stretch.seed
+    for step in follow(outliner, ahead, spacing, masks[seed], {}, planes[seed]):
+        progress(len(scores), stretch.count, "Following")
         if step.end:
-            return
-        into[number] = step.mask
+            break
+        into[len(scores)] = step.mask
+        scores.append(step.score)
+    last, way = stretch.reached(scores), stretch.direction
+    for index in range(last + way, stretch.rest + way, way):
+        masks[index] = False
+    return last
 
 
 def _axis(prompts: Sequence[Prompt]) -> int:
