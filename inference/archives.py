@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
-import tempfile
+import struct
 import zipfile
-from contextlib import contextmanager
+import zlib
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
+from lzma import LZMAError
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from inference.errors import UserError
-from inference.scratch import scratch_folder
+from inference.scratch import patient_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ MAX_FILES = 50_000
 MAX_RATIO = 100  # unpacked to packed bytes of an archive: empty pictures reach it, bombs pass it
 SMALL = 100 * 2**20  # bytes that any archive may unpack to
 PASSWORD = 0x1  # flag of an encrypted member
+DAMAGED = (zipfile.BadZipFile, zlib.error, LZMAError, struct.error, ValueError, LookupError,
+           EOFError, RuntimeError)  # what zipfile raises for a damaged archive  # fmt: skip
 
 
 def is_archive(path: Path) -> bool:
@@ -31,14 +34,22 @@ def is_archive(path: Path) -> bool:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """A folder with the archive's files, gone afterwards; raises UserError."""
-    with scratch_folder() as folder:
-        target = folder / path.stem
-        target.mkdir()
+    """A folder with the archive's files, in memory if it can be, gone afterwards; UserError."""
+    with ExitStack() as held:
         try:
             with zipfile.ZipFile(path) as archive:
-                archive.extractall(target, _sound_members(path, archive))
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+                members = _sound_members(path, archive)
+                size = sum(member.file_size for member in members)
+                advice = "unpack it yourself where you want it"
+                folder = held.enter_context(patient_folder(path.name, advice, size))
+                target = folder / path.stem
+                target.mkdir()
+                archive.extractall(target, members)
+        except NotImplementedError as error:
+            raise UserError(
+                f"{path.name} is packed by a method that Limn does not know: unpack it yourself."
+            ) from error
+        except (*DAMAGED, OSError) as error:
             raise UserError(f"{path.name} is damaged or no zip archive: copy it again.") from error
         yield target
 
@@ -51,7 +62,7 @@ def open_member(path: Path) -> BytesIO:
     try:
         with zipfile.ZipFile(archive) as opened:
             return BytesIO(opened.read(path.relative_to(archive).as_posix()))
-    except (zipfile.BadZipFile, KeyError, RuntimeError) as error:
+    except DAMAGED as error:
         raise OSError(None, "its archive has changed") from error
 
 
@@ -68,8 +79,6 @@ def _sound_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo
             f"{path.name} claims {len(members)} files with {size / 2**30:.1f} GiB, far more than "
             "it can hold: refused."
         )
-    if size > shutil.disk_usage(tempfile.gettempdir()).free / 2:
-        raise UserError(f"{path.name} needs {size / 2**30:.1f} GiB to unpack: unpack it yourself.")
     return members
 
 

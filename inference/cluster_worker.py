@@ -14,7 +14,7 @@ from inference.cohort_files import pack
 from inference.errors import UserError
 from inference.headless import Request, recipe
 from inference.lane import Hearing, Lane, Order, Work
-from inference.scratch import scratch_folder
+from inference.scratch import patient_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -153,5 +153,5 @@ def _place(aside: Path) -> Iterator[tuple[Path, bool]]:
     if aside.is_dir():
         yield aside / uuid4().hex, True
         return
-    with scratch_folder() as folder:
+    with patient_folder("The result", "let the worker see the folder of the results") as folder:
         yield folder, False

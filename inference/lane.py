@@ -18,7 +18,7 @@ from inference.client import WorkerClient
 from inference.cohort_files import make, thumbnail_of
 from inference.errors import UserError
 from inference.headless import Reader, model_of, provenance
-from inference.scratch import scratch_folder
+from inference.scratch import patient_folder
 from inference.shared import SharedArray
 from inference.thumbnails import thumbnail
 from inference.writing import atomic, write_json
@@ -257,6 +257,6 @@ def _at_hand(source: Path | Remote) -> Iterator[Path]:
     if isinstance(source, Path):
         yield source
         return
-    with scratch_folder() as folder:
+    with patient_folder("The study", "retrieve it first, and give its folder") as folder:
         registry.command(FETCH_STUDY)(source.url, source.study_uid, folder)
         yield folder

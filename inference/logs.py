@@ -36,6 +36,7 @@ def start(role: str) -> Path | None:
     for name in ("stdout", "stderr"):  # None in a windowed program: libraries that print would fail
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (as long as the process)
+    _leave_no_core()
     path = folder() / f"{role}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +49,15 @@ def start(role: str) -> Path | None:
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
     return path
+
+
+def _leave_no_core() -> None:
+    """What the system would keep of a crashed process is its memory, with the patients in it."""
+    if sys.platform == "win32":  # keeps none unless an administrator asks for it
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def folder() -> Path:

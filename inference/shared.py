@@ -128,14 +128,19 @@ def _free(memory: SharedMemory, owner: bool) -> None:
                 _still_viewed.remove(block)
 
 
+def free() -> int | None:
+    """Bytes of shared memory that are left; None where it is no folder, as on Windows and macOS."""
+    if not SHARED_MEMORY.is_mount():  # a plain folder of that name would lie on a disk
+        return None
+    status = os.statvfs(SHARED_MEMORY)
+    return status.f_bavail * status.f_frsize
+
+
 def _require_space(size: int) -> None:
     """A block beyond what a container allows would kill the process at the first touch."""
-    if not SHARED_MEMORY.is_dir():
-        return
-    status = os.statvfs(SHARED_MEMORY)
-    free = status.f_bavail * status.f_frsize
-    if size > free:
+    left = free()
+    if left is not None and size > left:
         raise UserError(
             f"The image needs {size / 2**30:.2f} GiB of shared memory and the system has "
-            f"{free / 2**30:.2f} GiB left: close other studies, or enlarge {SHARED_MEMORY}."
+            f"{left / 2**30:.2f} GiB left: close other studies, or enlarge {SHARED_MEMORY}."
         )

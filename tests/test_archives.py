@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
 import tempfile
 import zipfile
@@ -11,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import cases
+from inference import cases, memory, scratch, shared
+from inference.archives import unpacked
 from inference.errors import UserError
-from inference.reading import read
+from inference.reading import read, stream
 from inference.registry import command
 from tests import phantoms
 
@@ -50,6 +53,71 @@ def test_an_archive_opens_and_leaves_nothing_behind(
     np.testing.assert_array_equal(series.voxels, phantoms.run())
     assert series.paths == (path / "export" / "run.dcm",)
     assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_what_an_archive_holds_reaches_no_disk(tmp_path: Path, own_temporary_folder: Path) -> None:
+    reading = stream(zipped(tmp_path, run(tmp_path / "run")))
+    next(reading)
+    [folder] = shared.SHARED_MEMORY.glob(f"{scratch.PREFIX}{os.getpid()}-*")
+    assert [path.name for path in folder.rglob("*.dcm")] == ["run.dcm"]
+    assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IRWXU
+    assert list(own_temporary_folder.iterdir()) == []
+    assert list(reading) == []
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("lacking", ["place", "room"])
+def test_without_memory_for_it_an_archive_is_on_the_disk_only_while_names_are_shown(
+    tmp_path: Path, own_temporary_folder: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    path = zipped(tmp_path, run(tmp_path / "run"))
+    if lacking == "place":  # as on Windows and macOS
+        monkeypatch.setattr(shared, "SHARED_MEMORY", tmp_path / "none")
+    else:
+        monkeypatch.setattr(memory, "available", lambda: path.stat().st_size)
+    with unpacked(path) as folder:
+        assert folder.is_relative_to(own_temporary_folder)
+    monkeypatch.setenv("LIMN_HIDE_PATIENT_NAMES", "1")
+    with pytest.raises(UserError, match=r"none is put on the disk: unpack it yourself"):
+        read(path)
+    assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_an_archive_that_fits_neither_memory_nor_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zipped(tmp_path, run(tmp_path / "run"))
+    full = shutil.disk_usage(tmp_path)._replace(free=path.stat().st_size)
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(UserError, match=r"study\.zip needs 0\.0 GiB for a while: unpack it"):
+        read(path)
+
+
+def test_an_archive_damaged_inside_is_refused(tmp_path: Path) -> None:
+    """Its table of contents is sound, and the first packed bytes are not."""
+    path = zipped(tmp_path, run(tmp_path / "run"))
+    content = bytearray(path.read_bytes())
+    start = content.index(b"run.dcm") + len(b"run.dcm")
+    content[start : start + 40] = bytes(range(200, 240))
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"study\.zip is damaged"):
+        read(path)
+
+
+def test_an_archive_of_another_method_is_refused_for_that(tmp_path: Path) -> None:
+    """Such as Deflate64, which Windows takes for large files."""
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.dcm", b"DICM" * 99)
+    local, central = b"PK\3\4\x14\0\0\0", b"PK\1\2\x14\3\x14\0\0\0"
+    content = path.read_bytes()
+    for start in (local, central):
+        assert start + b"\0\0" in content
+        content = content.replace(start + b"\0\0", start + b"\x09\0")
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="by a method that Limn does not know: unpack it yourself"):
+        read(path)
 
 
 def test_a_run_from_an_archive_can_be_written_though_it_is_packed_again(tmp_path: Path) -> None:

@@ -210,14 +210,16 @@ def test_too_little_shared_memory_is_a_sentence_not_a_dead_window() -> None:
 
 def test_the_log_rotates_holds_only_ours_and_receives_crashes(tmp_path: Path) -> None:
     code = """
-import logging, faulthandler
+import logging, faulthandler, resource
 from inference import logs
 logs.MAX_BYTES = 2000
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 path = logs.start("window")
 logging.getLogger("pydicom").warning("Jane Doe has an invalid birth date")
 for n in range(300):
     logging.getLogger("inference.worker").info("job %d", n)
-print(path, flush=True)
+print(path, resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)
 faulthandler._sigsegv()
 """
     answer = subprocess.run(
@@ -228,7 +230,9 @@ faulthandler._sigsegv()
         text=True,
         check=False,
     )
-    path = Path(answer.stdout.strip())
+    place, core = answer.stdout.split()
+    assert core == "0", "the system would keep the memory of the process, patients and all"
+    path = Path(place)
     assert path == tmp_path / "limn" / "log" / "window.log"
     files = sorted(path.parent.iterdir())
     assert [file.name for file in files] == [

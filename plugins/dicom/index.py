@@ -239,6 +239,7 @@ class Index:
         base = sqlite3.connect(self.path, timeout=WAIT)
         try:
             base.execute("PRAGMA secure_delete = ON")
+            base.execute("PRAGMA temp_store = MEMORY")  # names are sorted in no file beside it
             base.create_function("folded", 1, str.casefold, deterministic=True)
             _prepare(base)
             with base:
