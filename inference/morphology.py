@@ -12,7 +12,7 @@ from scipy import ndimage
 from inference.box import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,15 +102,14 @@ def _parts(mask: Mask, *, corners: bool) -> tuple[NDArray[np.signedinteger], NDA
     return parts, sizes
 
 
-def between(first: Mask, last: Mask, steps: int, spacing: Spacing) -> list[Mask]:
-    """The `steps - 1` slices between two drawn ones.
+def between(first: Mask, last: Mask, steps: int, spacing: Spacing) -> Iterator[Mask]:
+    """The `steps - 1` slices between two drawn ones, one after the other.
 
     Shape-based interpolation of signed distances (Raya and Udupa, IEEE TMI 1990), both shapes
     moved along the line between their centres, so that an oblique tube keeps its width.
     """
     ends = [signed_distance(mask, spacing) for mask in (first, last)]
     centres = [np.array(ndimage.center_of_mass(mask)) for mask in (first, last)]
-    slices = []
     for step in range(1, steps):
         part = step / steps
         here = centres[0] * (1 - part) + centres[1] * part
@@ -119,8 +118,7 @@ def between(first: Mask, last: Mask, steps: int, spacing: Spacing) -> list[Mask]
             for end, centre in zip(ends, centres, strict=True)
         )
         before, after = moved
-        slices.append((1 - part) * before + part * after > 0)
-    return slices
+        yield (1 - part) * before + part * after > 0
 
 
 def interpolate_slices(mask: Mask, axis: int, spacing: Spacing) -> Mask:
@@ -131,5 +129,6 @@ def interpolate_slices(mask: Mask, axis: int, spacing: Spacing) -> Mask:
     drawn = np.flatnonzero(turned.any(axis=(1, 2)))
     for low, high in pairwise(drawn):
         if high - low > 1:
-            filled[low + 1 : high] = between(turned[low], turned[high], int(high - low), flat)
+            made = between(turned[low], turned[high], int(high - low), flat)
+            filled[low + 1 : high] = list(made)
     return np.moveaxis(filled, 0, axis)

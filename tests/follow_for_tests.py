@@ -30,9 +30,12 @@ def follow(
     spacing: Sequence[float] = (1.0, 1.0),
     prompts: Sequence[Mapping[str, Any]] = (),
     before: Array | None = None,
+    far: Array | None = None,
+    far_index: int = 0,
     folder: str = "",
     dies_at: int = -1,
     waits_at: int = -1,
+    unsure_at: int = -1,
 ) -> dict[str, Any]:
     """The bright parts that overlap the slice before; ends where there are none."""
     if folder:
@@ -53,7 +56,10 @@ def follow(
             return {"stopped": "ended", "reason": "area", "last": last}
         last = index
         crop = mask[box.slices].astype(np.uint8)
-        context.partial({"index": index, "mask": crop, "box": (box.start, box.stop), "score": 1.0})
+        score = 0.5 if index == unsure_at else 1.0
+        context.partial(
+            {"index": index, "mask": crop, "box": (box.start, box.stop), "score": score}
+        )
     return {"stopped": "slab", "reason": "", "last": last}
 
 

@@ -192,8 +192,9 @@ def threshold() -> Outliner:
 def test_a_ball_is_followed_from_one_click() -> None:
     truth, image = blob()
     found = playing.play_volume(threshold(), image, truth, (3.0, 1.0, 1.0))
-    assert found.prompts == 1
+    assert found.needed(0.9) == 1
     assert found.dice[-1] > 0.9
+    assert found.needed(1.1) is None
 
 
 def test_a_correction_redoes_half_of_the_stretch_alone() -> None:

@@ -21,6 +21,7 @@ from inference.box import Box
 from inference.job import WorkerCrashed
 from inference.series import Geometry, Series
 from plugins.click_segmentation.following import Following
+from plugins.click_segmentation.lanes import Doubt
 from plugins.click_segmentation.stretches import Stretch, plan
 from tests.follow_for_tests import ASKED
 
@@ -111,8 +112,8 @@ def seed(document: Document, axis: int, index: int) -> np.ndarray:
 
 def test_stretches_meet_half_way_and_go_on_beyond() -> None:
     assert plan([10, 20], [], 40) == [
-        Stretch(10, 15, 1, True, 15), Stretch(20, 16, -1, True, 16),
-        Stretch(10, 0, -1, False, 0), Stretch(20, 39, 1, False, 39),
+        Stretch(10, 15, 1, 20, 15), Stretch(20, 16, -1, 10, 16),
+        Stretch(10, 0, -1, None, 0), Stretch(20, 39, 1, None, 39),
     ]  # fmt: skip
     assert plan([], [], 40) == []
     assert plan([0, 1], [], 2) == []
@@ -120,21 +121,21 @@ def test_stretches_meet_half_way_and_go_on_beyond() -> None:
 
 def test_only_stretches_in_the_span_and_none_beyond_an_emptied_slice() -> None:
     assert plan([10, 20, 30], [], 40, (19, 21)) == [
-        Stretch(10, 15, 1, True, 15), Stretch(20, 16, -1, True, 16),
-        Stretch(20, 25, 1, True, 25), Stretch(30, 26, -1, True, 26),
+        Stretch(10, 15, 1, 20, 15), Stretch(20, 16, -1, 10, 16),
+        Stretch(20, 25, 1, 30, 25), Stretch(30, 26, -1, 20, 26),
     ]  # fmt: skip
     assert plan([10], [5, 12], 40) == [
-        Stretch(10, 6, -1, False, 0), Stretch(10, 11, 1, False, 39),
+        Stretch(10, 6, -1, None, 0), Stretch(10, 11, 1, None, 39),
     ]  # fmt: skip
     assert plan([10, 20], [15], 40, (11, 19)) == [
-        Stretch(10, 14, 1, False, 15), Stretch(20, 16, -1, False, 15),
+        Stretch(10, 14, 1, None, 15), Stretch(20, 16, -1, None, 15),
     ]  # fmt: skip
-    assert plan([10], [39], 40, (38, 40)) == [Stretch(10, 38, 1, False, 39)]
-    assert plan([10], [11], 40, (10, 12)) == [Stretch(10, 10, 1, False, 39)]
+    assert plan([10], [39], 40, (38, 40)) == [Stretch(10, 38, 1, None, 39)]
+    assert plan([10], [11], 40, (10, 12)) == [Stretch(10, 10, 1, None, 39)]
 
 
 def test_a_stretch_that_ended_goes_to_its_least_certain_slice() -> None:
-    ended, free = Stretch(10, 14, 1, False, 39), Stretch(20, 16, -1, False, 16)
+    ended, free = Stretch(10, 14, 1, None, 39), Stretch(20, 16, -1, None, 16)
     assert ended.reached([0.9, 0.95, 0.7, 0.8]) == 12
     assert ended.reached([0.95, 0.95, 0.91, 0.92]) == 14
     assert ended.reached([0.9, 0.7]) == 12  # following ended by itself
@@ -143,7 +144,7 @@ def test_a_stretch_that_ended_goes_to_its_least_certain_slice() -> None:
     planes = np.arange(40)
     assert list(ended.ahead(planes)) == [11, 12, 13, 14]
     assert list(free.ahead(planes)) == [19, 18, 17, 16]
-    assert list(Stretch(0, 0, 1, False, 39).ahead(planes)) == []
+    assert list(Stretch(0, 0, 1, None, 39).ahead(planes)) == []
 
 
 # --- following -----------------------------------------------------------------------------------
@@ -239,6 +240,26 @@ def test_an_emptied_slice_is_the_end(follower: Follower, document: Document) -> 
     assert document.labels[29].any()
 
 
+def test_before_an_emptied_slice_it_goes_to_the_least_certain_one(
+    follower: Follower, document: Document
+) -> None:
+    body = seed(document, 0, 20)
+    follower.follow(document, unsure_at=27)
+    assert follower.following.doubt == Doubt(1, 0, 27)
+    np.testing.assert_array_equal(document.labels, body)
+    followed = document.labels.copy()
+    put(document, slice_of(0, 30), 0)
+    box = Box((30, 0, 0), (31, *SHAPE[1:]))
+    span = follower.following.corrected(document, 1, [box])
+    follower.follow(document, span=span, unsure_at=27)
+    np.testing.assert_array_equal(document.labels[:27], body[:27])
+    assert not document.labels[27:].any()
+    assert follower.following.doubt is None
+    document.history.undo()
+    document.history.undo()
+    np.testing.assert_array_equal(document.labels, followed)
+
+
 def test_a_gap_between_two_slices_that_the_model_cannot_cross_is_interpolated(
     follower: Follower, document: Document
 ) -> None:
@@ -331,7 +352,7 @@ def made_section(
 
     folder = str(tmp_path_factory.mktemp("asked"))
     session = replace(shared_window.session, jobs=jobs)
-    return FollowSection(session, ENTRY, partial(dict, folder=folder))
+    return FollowSection(session, ENTRY, partial(dict, folder=folder, unsure_at=26))
 
 
 @pytest.fixture
@@ -353,6 +374,11 @@ def test_the_dock_follows_corrects_and_fills(window: LimnWindow, section: Any) -
     QTest.mouseClick(section.go, LEFT)
     wait_until(lambda: np.array_equal(document.labels, body) and section.go.isVisible())
     assert "Liver" in section.status.text()
+    assert "slice 27" in section.doubtful.text()
+    QTest.mouseClick(section.doubtful, LEFT)
+    z, y, x = (round(place) for place in window.views.display.position)
+    assert z == 26
+    assert body[z, y, x]
     put(document, slice_of(0, 28), np.zeros((1, 30, 36)))
     put(document, (slice(28, 29), slice(14, 18), slice(14, 20)), 1)
     said: list[str] = []

@@ -149,7 +149,7 @@ def test_between_two_circles_lie_circles(spacing: tuple[float, float]) -> None:
         return np.asarray(apart <= r**2)
 
     steps = 8
-    slices = morphology.between(drawn(0), drawn(1), steps, spacing)
+    slices = list(morphology.between(drawn(0), drawn(1), steps, spacing))
     assert len(slices) == steps - 1
     for number, found in enumerate(slices, 1):
         r, y, x = circle(number / steps)

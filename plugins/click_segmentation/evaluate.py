@@ -8,7 +8,7 @@ random user, 15 clicks each: by default SLICES of them, evenly spread over those
 is well seen, so that a few cases end within ten minutes on two cores; `--slices 0` plays all.
 Baselines are given a careful user's clicks in the same run, up to Dice 0.90: what they reached then
 stands for the clicks left. Then the largest compact structures of each volume are clicked and
-followed in 3D up to Dice 0.90.
+followed in 3D, up to 12 prompts or Dice 0.93.
 
 NoC is the number of clicks to a Dice; 15 where it is never reached. Distances are the mean
 between both outlines. A structure's figures are means over its slices, those of a group means over
@@ -177,10 +177,15 @@ def through(loaded: Loaded, outliner: Outliner, most: int) -> Iterator[Row]:
     """One row for each structure that is followed through its volume."""
     for name in compact(loaded.masks, most):
         found = playing.play_volume(outliner, loaded.image, loaded.masks[name], loaded.spacing)
-        yield {
-            "structure": name, "prompts": found.prompts, "dice": list(found.dice),
-            "seconds": found.seconds,
-        }  # fmt: skip
+        needed = {f"prompts_{dice:.2f}": found.needed(dice) for dice in playing.WANTED}
+        yield {"structure": name, **needed, "dice": list(found.dice), "seconds": found.seconds}
+
+
+def in_3d(row: Row) -> str:
+    """A line on a structure that was followed."""
+    reached = [f"{dice:.2f} after {row[f'prompts_{dice:.2f}'] or '…'}" for dice in playing.WANTED]
+    last = f"{row['dice'][-1]:.3f} after {len(row['dice'])}"
+    return f"{row['structure']} in 3D, prompts to Dice: {', '.join(reached)}; {last}"
 
 
 def chosen_cases(data: Path, match: Sequence[str], console: Console) -> list[Case]:
@@ -258,8 +263,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         rows += [{"case": case.name, **row} for row in found]
         for row in through(loaded, outliner, volumes):
             followed.append({"case": case.name, **row})
-            reached = f"{row['prompts']} prompts" if row["prompts"] else "not reached"
-            console.print(f"{row['structure']} in 3D to 0.90: {reached}, {row['dice'][-1]:.3f}")
+            console.print(in_3d(row))
     totals = summary(rows)
     for title, players in totals.items():
         console.print(table(f"Mean over structures: {title}", players))

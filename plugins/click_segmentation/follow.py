@@ -5,15 +5,18 @@ Slabs are (n, down, right): the slices in the order in which they are visited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from inference.box import Box
+from inference.morphology import signed_distance
 from plugins.click_segmentation.encoding import BESIDE
 from plugins.click_segmentation.obedience import obeyed
 from plugins.click_segmentation.prepare import as_grey
+from plugins.click_segmentation.stretches import interpolated
 from plugins.click_segmentation.zoom import fitted, middle
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ SURE = 0.6
 SHRUNK, GROWN = 0.15, 2.5
 """From one slice to the next an object keeps so much of its area, and has at most so many times."""
 
+NOTHING = "nothing of the object is left"
+
 SMALLEST = 6  # px of the slice: what is smaller has ended
 
 OVERLAP = 0.2
@@ -41,8 +46,22 @@ OVERLAP = 0.2
 STRANGE = 3.0
 """Deviations of the grey values in the slice before that their median may differ."""
 
+SHAPED = 0.3
+"""Between two hand-made slices an outline is so much of the way to the shape between them."""
+
 FLAT = 0.02
 """No deviation is taken to be less than this part of the slice's range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """The object in a slice behind the slab, at which it does not end before; and how far that is.
+
+    `steps` are slices from the one beside the slab.
+    """
+
+    mask: Array
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +80,23 @@ def follow(
     previous: Array,
     prompts: Mapping[int, Sequence[Prompt]],
     before: Array | None = None,
+    far: Far | None = None,
 ) -> Iterator[Step]:
     """The object in each slice of the slab; a step with an `end` is the last and not part of it.
 
     `previous` is its mask in the slice beside the slab, `before` that slice's image if it is at
-    hand, and `prompts` what was said of slices of the slab: there the object does not end.
+    hand, and `prompts` what was said of slices of the slab: there the object does not end. With
+    `far`, it is looked for where the shape between both ends lies.
     """
     mask = previous != 0
     known = None if before is None else _greys(before, mask)
+    shapes = iter(()) if far is None else interpolated(mask, far.mask != 0, far.steps, spacing)
     for number, image in enumerate(slab):
-        step = _next(outliner, image, spacing, mask, prompts.get(number, ()), known)
+        said, shape = prompts.get(number, ()), next(shapes, None)
+        if shape is None:
+            step = _next(outliner, image, spacing, mask, said, known)
+        else:
+            step = _between(outliner, image, spacing, shape, said)
         yield step
         if step.end:
             return
@@ -88,15 +114,49 @@ def _next(
     said: Sequence[Prompt],
     known: tuple[float, float] | None,
 ) -> Step:
+    found = _found(outliner, image, spacing, mask, said)
+    if said:
+        return found
+    greys = _greys(image, found.mask)
+    return replace(found, end=_end(found.mask, mask, found.score, greys, known))
+
+
+def _between(
+    outliner: Outliner,
+    image: Array,
+    spacing: Sequence[float],
+    shape: Mask,
+    said: Sequence[Prompt],
+) -> Step:
+    """The object where it is about as expected."""
+    if not shape.any():
+        return Step(shape, 0.0, NOTHING)
+    found = _found(outliner, image, spacing, shape, said)
+    box = Box.of(found.mask | shape)
+    if said or not found.mask.any() or box is None:
+        return found if found.mask.any() else replace(found, end=NOTHING)
+    part = box.grown((2, 2), shape.shape).slices
+    depths = [signed_distance(mask[part], spacing) for mask in (found.mask, shape)]
+    mask = np.zeros_like(shape)
+    mask[part] = (1 - SHAPED) * depths[0] + SHAPED * depths[1] > 0
+    return replace(found, mask=mask)
+
+
+def _found(
+    outliner: Outliner,
+    image: Array,
+    spacing: Sequence[float],
+    mask: Mask,
+    said: Sequence[Prompt],
+) -> Step:
+    """What the network sees where a mask lies that is not of this slice."""
     derived = said if any(prompt.positive for prompt in said) else [middle(mask), *said]
     crop = fitted(mask, derived, spacing, outliner.size)
     found = outliner.seen(image, crop, derived, mask.astype(np.uint8), BESIDE)
     inside = np.zeros(mask.shape, bool)
     inside[crop.box.slices] = found.mask[crop.box.slices]
     result = _connected(inside, mask)
-    if said:
-        return Step(obeyed(inside, said, result), found.score, "")
-    return Step(result, found.score, _end(result, mask, found.score, _greys(image, result), known))
+    return Step(obeyed(inside, said, result) if said else result, found.score, "")
 
 
 def _connected(found: Mask, mask: Mask) -> Mask:
@@ -119,7 +179,7 @@ def _end(
     """Why the object ends before this slice, "" if it does not."""
     area, last = int(result.sum()), int(mask.sum())
     if area < max(SMALLEST, SHRUNK * last):
-        return "nothing of the object is left"
+        return NOTHING
     if score < SURE:
         return "the outline is not certain"
     if area > GROWN * last + 50:

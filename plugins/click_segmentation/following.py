@@ -16,7 +16,7 @@ from psygnal import Signal
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
-from plugins.click_segmentation.lanes import Landed, Lane, Run
+from plugins.click_segmentation.lanes import Doubt, Landed, Lane, Run
 from plugins.click_segmentation.stretches import (
     Fixed,
     Track,
@@ -61,6 +61,7 @@ class Following:
         self._jobs, self._background, self._entry = jobs, background, entry
         self._tracks: WeakKeyDictionary[Document, dict[int, Track]] = WeakKeyDictionary()
         self.run: Run | None = None
+        self.doubt: Doubt | None = None  # after a run: where to look first
         self._ours = False  # the labels change by what lands
         jobs.job_finished.connect(self._job_finished)
 
@@ -81,6 +82,7 @@ class Following:
     ) -> None:
         """Follow an object along an axis from its hand-made slices; `span`: only round these."""
         self.cancel()
+        self.doubt = None
         track = self._track(document, object_id, axis)
         step = Landed(document, f"{TITLE}: {document.objects[object_id].name}")
         run = self.run = Run(document, object_id, track, step, span, settings or {})
@@ -195,17 +197,23 @@ class Following:
         document, axis, indices = run.document, run.track.axis, lane.left
         image = np.moveaxis(document.image, axis, 0)
         spacing = [step for place, step in enumerate(document.scale) if place != axis]
-        mask = across(document.labels, axis, lane.at) == run.object_id
+        far = lane.stretch.far
+        ends = {"previous": lane.at} if far is None else {"previous": lane.at, "far": far}
+        arrays = {"slab": image[indices], "before": image[lane.at]}
+        for place, index in ends.items():
+            mask = across(document.labels, axis, index) == run.object_id
+            arrays[place] = mask.view(np.uint8)
         name = document.objects[run.object_id].name
         return self._jobs.submit(
             self._entry,
-            {"slab": image[indices], "previous": mask.view(np.uint8), "before": image[lane.at]},
+            arrays,
             partial=lambda value: self._partial(run, lane, value),
             done=lambda value: self._slab_done(run, lane, value),
             failed=lambda error: self._fail(run, error),
             title=f"Following {name}",
             seed_index=lane.at,
             direction=lane.stretch.direction,
+            far_index=far or 0,
             spacing=spacing,
             prompts=said_of(document.labels, run.object_id, run.track, indices),
             **run.settings,
@@ -326,7 +334,9 @@ class Following:
         for index, mask in filled:
             self._write(run, index, mask)
         run.track.interrupted = None
-        name, count = run.document.objects[run.object_id].name, run.slices + len(filled)
+        self.doubt = run.doubt
+        name = run.document.objects[run.object_id].name
+        count = len(filled) + sum(len(lane.kept) for lane in run.lanes)
         self.cancel(f"{name}: {count} slice{'s' if count != 1 else ''} followed.")
 
     # --- what ends it early --------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from plugins.click_segmentation.stretches import CERTAIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,6 +58,22 @@ class Lane:
         direction, last = self.stretch.direction, self.stretch.last
         return list(range(self.at + direction, last + direction, direction))[:SLAB]
 
+    @property
+    def kept(self) -> list[tuple[float, int]]:
+        """What the network expects of each slice that stays, and which that is."""
+        seed, way = self.stretch.seed, self.stretch.direction
+        scores = self.scores[: abs(self.at - seed)]
+        return [(score, seed + way * number) for number, score in enumerate(scores, start=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A slice of an object that is worth a look."""
+
+    object_id: int
+    axis: int
+    index: int
+
 
 @dataclass(slots=True, eq=False)
 class Run:
@@ -70,3 +88,11 @@ class Run:
     lanes: list[Lane] = field(default_factory=list)
     waiting: list[tuple[Lane, dict[str, Any]]] = field(default_factory=list)
     slices: int = 0
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """The slice that the network is least certain of, None where it is certain of all."""
+        found = min((one for lane in self.lanes for one in lane.kept), default=(1.0, 0))
+        if found[0] >= CERTAIN:
+            return None
+        return Doubt(self.object_id, self.track.axis, found[1])

@@ -32,7 +32,7 @@ COUNTS = (1, 3, 5, 10, 15)  # clicks after which results are told
 ENOUGH = 0.985  # Dice at which nobody clicks on; what was reached stands for the clicks left
 LEAST, LEAST_SHARE = 30, 0.05  # px of a structure in a slice, and of its largest slice
 PROMPTS = 12  # in a volume
-WANTED = 0.90  # Dice of a volume at which its user stops
+WANTED = (0.90, 0.93)  # Dice of a volume that are told; at the last, its user stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,14 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One volume: Dice after each prompt until WANTED, and the seconds all of them took."""
+    """One volume: Dice after each prompt until it does, and the seconds all of them took."""
 
     dice: tuple[float, ...]
     seconds: float
 
-    @property
-    def prompts(self) -> int | None:
-        """Prompts to WANTED, None if it was not reached."""
-        return len(self.dice) if self.dice[-1] >= WANTED else None
+    def needed(self, dice: float) -> int | None:
+        """Prompts to that Dice; None if it was not reached."""
+        return next((n for n, found in enumerate(self.dice, 1) if found >= dice), None)
 
 
 def slices(mask: Mask, most: int) -> list[int]:
@@ -134,7 +133,7 @@ def play_volume(
 ) -> Followed:
     """Click where the largest mistake of any axial slice lies, up to PROMPTS times."""
     volume, dice, start = Volume(outliner, image, spacing), list[float](), time.perf_counter()
-    while len(dice) < PROMPTS and (not dice or dice[-1] < WANTED):
+    while len(dice) < PROMPTS and (not dice or dice[-1] < max(WANTED)):
         wrong = (truth ^ volume.mask).sum((1, 2))
         index = int(wrong.argmax())
         click = careful(truth[index], volume.mask[index])

@@ -12,7 +12,7 @@ import numpy as np
 from inference.box import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,13 +31,18 @@ class Stretch:
     seed: int
     last: int
     direction: int
-    closed: bool  # another one comes to meet it: the object must not end between
+    far: int | None  # the hand-made slice from which another one comes to meet it
     rest: int  # beyond `last` up to here the user said that it has ended
 
     @property
     def count(self) -> int:
         """How many slices."""
         return abs(self.last - self.seed)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the object must not end within it."""
+        return self.far is not None
 
     @property
     def ended(self) -> bool:
@@ -144,8 +149,8 @@ def plan(
         else:
             middle = (low + high) // 2
             found += [
-                Stretch(low, middle, 1, True, middle),
-                Stretch(high, middle + 1, -1, True, middle + 1),
+                Stretch(low, middle, 1, high, middle),
+                Stretch(high, middle + 1, -1, low, middle + 1),
             ]
     if hand_made:
         below = max((end for end in ends if end < hand_made[0]), default=-1)
@@ -159,7 +164,7 @@ def plan(
 
 
 def _beyond(seed: int, last: int, rest: int) -> Stretch:
-    return Stretch(seed, last, 1 if rest > seed else -1, False, rest)
+    return Stretch(seed, last, 1 if rest > seed else -1, None, rest)
 
 
 def _reaches(low: int, high: int, span: tuple[int, int] | None) -> bool:
@@ -168,27 +173,23 @@ def _reaches(low: int, high: int, span: tuple[int, int] | None) -> bool:
 
 def gaps(reached: Iterable[tuple[Stretch, int]]) -> list[tuple[int, int]]:
     """Between which slices two stretches that come to meet each other did not."""
-    closed = [(stretch, at) for stretch, at in reached if stretch.closed]
-    ups = [one for one in closed if one[0].direction > 0]
-    downs = {stretch.last - 1: at for stretch, at in closed if stretch.direction < 0}
-    pairs = [(at, downs[up.last]) for up, at in ups if up.last in downs]
+    ends = {(stretch.seed, stretch.far): at for stretch, at in reached}
+    pairs = [(at, ends[far, seed]) for (seed, far), at in ends.items() if (far, seed) in ends]
     return [(low, high) for low, high in pairs if high - low > 1]
 
 
-def interpolated(first: Mask, last: Mask, steps: int, spacing: Sequence[float]) -> list[Mask]:
+def interpolated(first: Mask, last: Mask, steps: int, spacing: Sequence[float]) -> Iterator[Mask]:
     """The masks between two slices, computed in the box that holds both; none if one is empty."""
     from inference.morphology import between
 
     box = Box.of(first | last)
     if box is None or not (first.any() and last.any()):
-        return []
+        return
     box = box.grown((2, 2), first.shape)
-    found = []
     for part in between(first[box.slices], last[box.slices], steps, spacing):
         mask = np.zeros(first.shape, bool)
         mask[box.slices] = part
-        found.append(mask)
-    return found
+        yield mask
 
 
 def plane_of(box: Box, preferred: int) -> tuple[int, int] | None:

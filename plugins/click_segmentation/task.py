@@ -72,14 +72,18 @@ def follow(  # noqa: PLR0913  one argument for each thing that a request holds
     spacing: Sequence[float] = (1.0, 1.0),
     prompts: Sequence[Mapping[str, Any]] = (),
     before: Array | None = None,
+    far: Array | None = None,
+    far_index: int = 0,
     model: str = "fast",
 ) -> dict[str, Any]:
     """Follow an object through a slab (n, down, right), whose first slice is beside the seed.
 
     `previous` is its mask on the seed slice, `before` that slice's image if it is at hand.
-    `direction` is 1 or -1; `prompts` in pixels of their slice, each with its "index". Hands over
+    `far` is its mask on a slice `far_index` to which it goes on, if that is known. `direction` is
+    1 or -1; `prompts` in pixels of their slice, each with its "index". Hands over
     {"index", "mask", "box", "score"} for each slice; returns why it stopped: "ended" or "slab".
     """
+    from plugins.click_segmentation.follow import Far
     from plugins.click_segmentation.follow import follow as steps
 
     said: dict[int, list[Prompt]] = {}
@@ -88,7 +92,9 @@ def follow(  # noqa: PLR0913  one argument for each thing that a request holds
         said.setdefault(number, []).append(Prompt.from_json(entry, 2))
     outliner, info = _outliner(context, model)
     last, reason = seed_index, ""
-    for number, step in enumerate(steps(outliner, slab, spacing, previous, said, before), start=1):
+    goal = None if far is None else Far(far, abs(far_index - seed_index))
+    found = steps(outliner, slab, spacing, previous, said, before, goal)
+    for number, step in enumerate(found, start=1):
         context.progress(number, len(slab), "Following")
         if step.end:
             reason = step.end

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference.errors import UserError
-from plugins.click_segmentation.follow import follow
+from plugins.click_segmentation.follow import Far, follow
 from plugins.click_segmentation.prompts import flat
 from plugins.click_segmentation.stretches import gaps, interpolated, plan
 
@@ -98,7 +98,8 @@ def _followed(
     """Follow one stretch; return the last slice with the object. What lies behind goes."""
     ahead, into = stretch.ahead(planes), stretch.ahead(masks)
     scores, seed = list[float](), stretch.seed
-    for step in follow(outliner, ahead, spacing, masks[seed], {}, planes[seed]):
+    far = None if stretch.far is None else Far(masks[stretch.far], abs(stretch.far - seed))
+    for step in follow(outliner, ahead, spacing, masks[seed], {}, planes[seed], far):
         progress(len(scores), stretch.count, "Following")
         if step.end:
             break

@@ -15,7 +15,8 @@ from gui.studies import follow
 from gui.theme import GRID
 from inference.errors import UserError
 from plugins.click_segmentation.following import FOLLOW, Following
-from plugins.click_segmentation.stretches import plane_of
+from plugins.click_segmentation.stretches import across, plane_of
+from plugins.click_segmentation.zoom import middle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,6 +92,20 @@ class FollowSection(QWidget):
         work = partial(compute, INTERPOLATE, document, document.active, float(axis), None)
         self._session.background.run(work, partial(self._filled, document))
 
+    def look(self) -> None:
+        """Show the followed slice that the model was least certain of."""
+        document, doubt = self._document, self.following.doubt
+        if document is None or doubt is None:
+            return
+        mask = across(document.labels, doubt.axis, doubt.index) == doubt.object_id
+        if not mask.any():  # undone since
+            self.following.doubt = None
+            self.refresh()
+            return
+        place = list(middle(mask).points[0])
+        place.insert(doubt.axis, float(doubt.index))
+        self._session.views.look_at(tuple(place))
+
     # --- construction ------------------------------------------------------------------------
 
     def _build(self) -> None:
@@ -103,6 +118,9 @@ class FollowSection(QWidget):
             "Fill between slices", self.fill_between,
             tip="Without a model: outline the object in some slices, and interpolate those between",
         )  # fmt: skip
+        self.doubtful = button(
+            "", self.look, tip="The model was least certain of this slice: correct it first"
+        )
         self.by_itself = QCheckBox("In 3D: follow after each click")
         self.by_itself.setToolTip("A click in a slice is continued through the volume at once")
         self.redo = QCheckBox("Redo the slices round a correction")
@@ -111,8 +129,8 @@ class FollowSection(QWidget):
         self.redo.setChecked(True)
         self.status = quiet(HINT)
         self.status.setAccessibleName("Following")
-        for part in (heading("Third dimension"), row(self.go, self.stop), self.by_itself,
-                     self.redo, self.fill, self.status):  # fmt: skip
+        for part in (heading("Third dimension"), row(self.go, self.stop), self.doubtful,
+                     self.by_itself, self.redo, self.fill, self.status):  # fmt: skip
             column.addWidget(part)
 
     def refresh(self) -> None:
@@ -126,6 +144,10 @@ class FollowSection(QWidget):
         free = drawn and item is not None and not item.locked
         self.go.setEnabled(free)
         self.fill.setEnabled(free and run is None)
+        doubt = self.following.doubt
+        self.doubtful.setVisible(doubt is not None)
+        if doubt is not None:
+            self.doubtful.setText(f"Look at slice {doubt.index + 1}: least certain")
         if run is not None:
             name = run.document.objects[run.object_id].name
             self.status.setText(f"{name}: {run.slices} slices found…")
@@ -134,6 +156,7 @@ class FollowSection(QWidget):
 
     def _follow(self, document: Document | None) -> None:
         self.following.cancel()
+        self.following.doubt = None
         slots: dict[str, Callable[..., None]] = {
             "labels_changed": self._edited,
             "objects_changed": self.refresh,
