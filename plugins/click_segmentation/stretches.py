@@ -159,7 +159,9 @@ def plan(
             _beyond(hand_made[0], below + 1, 0),
             _beyond(hand_made[-1], above - 1, count - 1),
         )
-        found += [one for one in outer if _reaches(*sorted((one.seed, one.rest)), span)]
+        found += [
+            one for one in outer if _reaches(min(one.seed, one.rest), max(one.seed, one.rest), span)
+        ]
     return [stretch for stretch in found if stretch.count or stretch.ended]
 
 
@@ -173,7 +175,7 @@ def _reaches(low: int, high: int, span: tuple[int, int] | None) -> bool:
 
 def gaps(reached: Iterable[tuple[Stretch, int]]) -> list[tuple[int, int]]:
     """Between which slices two stretches that come to meet each other did not."""
-    ends = {(stretch.seed, stretch.far): at for stretch, at in reached}
+    ends = {(one.seed, one.far): at for one, at in reached if one.far is not None}
     pairs = [(at, ends[far, seed]) for (seed, far), at in ends.items() if (far, seed) in ends]
     return [(low, high) for low, high in pairs if high - low > 1]
 

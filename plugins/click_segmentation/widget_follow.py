@@ -145,7 +145,8 @@ class FollowSection(QWidget):
         self.go.setEnabled(free)
         self.fill.setEnabled(free and run is None)
         doubt = self.following.doubt
-        self.doubtful.setVisible(doubt is not None)
+        active = document.active if document is not None else 0
+        self.doubtful.setVisible(doubt is not None and doubt.object_id == active)
         if doubt is not None:
             self.doubtful.setText(f"Look at slice {doubt.index + 1}: least certain")
         if run is not None:
