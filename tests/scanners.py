@@ -1,4 +1,4 @@
-"""Files as scanners write them, made of the phantom: a chest, an enhanced file, a mosaic."""
+"""Files as scanners write them, made of the phantom: enhanced ones, mosaics, gamma cameras."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedCTImageStorage
+from pydicom.uid import EnhancedCTImageStorage, NuclearMedicineImageStorage, generate_uid
 
 from tests import phantoms
 
@@ -92,3 +93,44 @@ def mosaic(path: Path, count: int = 7, normal: float = 1.0) -> Path:
     first.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", csa)
     first.save_as(path, enforce_file_format=True)
     return path
+
+
+def concatenated(whole: Path, counts: tuple[int, ...]) -> list[Path]:
+    """The files of a multi-frame file that is sent in parts with so many frames each."""
+    made, start, uid = [], 0, generate_uid()
+    for number, count in enumerate(counts, 1):
+        part = pydicom.dcmread(whole)
+        part.SOPInstanceUIDOfConcatenationSource = part.SOPInstanceUID
+        part.SOPInstanceUID = part.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        part.ConcatenationUID, part.InConcatenationNumber = uid, number
+        part.InConcatenationTotalNumber = len(counts)
+        part.ConcatenationFrameOffsetNumber = start
+        frames = slice(start, start + count)
+        part.PerFrameFunctionalGroupsSequence = part.PerFrameFunctionalGroupsSequence[frames]
+        phantoms.set_pixels(part, part.pixel_array[frames])
+        made.append(whole.with_name(f"{9 - number}.dcm"))  # names in the wrong order
+        part.save_as(made[-1], enforce_file_format=True)
+        start += count
+    whole.unlink()
+    return made
+
+
+def camera(path: Path, kind: str, **elements: object) -> Path:
+    """Six frames of a gamma camera with two heads, in turn."""
+    dataset = phantoms.dicom(path, NuclearMedicineImageStorage, Modality="NM")
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", kind, "EMISSION"]
+    dataset.PixelSpacing = [2.4, 2.4]
+    phantoms.set_pixels(dataset, np.arange(6 * 40 * 20, dtype=np.uint16).reshape(6, 40, 20))
+    dataset.DetectorVector, dataset.EnergyWindowVector = [1, 2] * 3, [1] * 6
+    dataset.DetectorInformationSequence = [_view("Anterior"), _view("Posterior")]
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _view(name: str) -> Dataset:
+    detector, view = Dataset(), Dataset()
+    view.CodeMeaning = name
+    detector.ViewCodeSequence = [view]
+    return detector

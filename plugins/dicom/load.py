@@ -14,6 +14,7 @@ from inference import logs
 from inference.arrivals import Entry, Listed, Listener, heard_by, listener
 from inference.errors import UserError
 from inference.parallel import in_order
+from plugins.dicom.concatenations import gathered, parted
 from plugins.dicom.drawn import RT_STRUCTURE_SET, is_segmentation, tell_drawn
 from plugins.dicom.files import files_of
 from plugins.dicom.frames import read_frames
@@ -131,23 +132,23 @@ def _wanted(parts: list[Part], first: Path | None) -> list[Part]:
 
 def _parts(slices: list[Slice]) -> list[Part]:
     tiled = [entry for entry in slices if mosaic(entry.header)]
-    several = [entry for entry in slices if entry.frames > 1 or _is_drawn(entry)]
+    several = [entry for entry in slices if entry.frames > 1 or _is_drawn(entry) or parted(entry)]
     whole = {id(entry) for entry in (*tiled, *several)}
     runs, others = run_groups([entry for entry in slices if id(entry) not in whole])
     parts = slice_parts(others)
     parts += [Part(run, partial(_one_run, run)) for run in runs]
-    parts += [Part([s], partial(_read_several, s)) for s in several]
+    parts += [Part(files, partial(_read_several, files)) for files in gathered(several)]
     parts += [Part([s], partial(read_mosaic, s), _time(s) * (len(tiled) > 1)) for s in tiled]
     return parts
 
 
-def _read_several(entry: Slice) -> list[Series]:
-    """A file of several frames; a SEG without one even grid is shown frame by frame."""
+def _read_several(files: list[Slice]) -> list[Series]:
+    """An image of several frames; a SEG without one even grid is shown frame by frame."""
     drawn = None
-    if _is_drawn(entry):
+    if len(files) == 1 and _is_drawn(files[0]):
         with suppress(UserError):
-            drawn = on_own_grid(entry)
-    return read_frames(entry) if drawn is None else [drawn]
+            drawn = on_own_grid(files[0])
+    return read_frames(files) if drawn is None else [drawn]
 
 
 def _time(entry: Slice) -> str:

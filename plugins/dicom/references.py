@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +13,17 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from inference.box import Box
 from inference.errors import UserError
 from plugins.dicom.derived import sound
+from plugins.dicom.frame_planes import frame_planes
 from plugins.dicom.header import number, plane, text
 from plugins.dicom.parse import read_header
+from plugins.dicom.stacking import MIN_SLICES
+from plugins.dicom.stacks import FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from inference.series import Array, Series
+    from plugins.dicom.header import Plane
 
 PATIENT_AND_STUDY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
@@ -31,10 +35,20 @@ REFERRED = (
     "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
     "SliceThickness", "SpacingBetweenSlices", "NumberOfFrames", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence",
-    "DimensionIndexSequence", "Manufacturer", "ManufacturerModelName", "SoftwareVersions",
+    "DimensionIndexSequence", "GridFrameOffsetVector", "DetectorInformationSequence",
+    "SliceVector", "ImageType", "Manufacturer", "ManufacturerModelName", "SoftwareVersions",
     "DeviceSerialNumber", "InstitutionName", "StudyDescription", "PatientAge", "PatientSize",
     "PatientWeight", "Laterality", "ImageLaterality",
 )  # fmt: skip
+
+NO_PLACES = (
+    "Not every slice of this series says where it lies, so that no DICOM object can refer "
+    "to it: export NIfTI or NRRD instead."
+)
+NO_FRAMES = (
+    "{name} has frames that could not be read, so that no DICOM object can refer to it: "
+    "export NIfTI or NRRD instead."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ class Shown:
     source: Dataset
     frame: int  # from 0; 0 of a file with one picture
     corner: tuple[float, float, float] = (0.0, 0.0, 0.0)  # (z, y, x) of its first pixel on the grid
+    plane: Plane | None = None  # where it lies in the patient
 
     @property
     def index(self) -> int:
@@ -100,23 +115,35 @@ def frames(source: Dataset) -> int:
 
 
 def shown(found: Sequence[Dataset], series: Series) -> list[Shown]:
-    """The slice of the series' stored grid that each source slice or frame shows; UserError."""
-    pictures = [(source, frame) for source in found for frame in range(frames(source))]
+    """The slice of the series' stored grid that each of its slices or frames shows; UserError."""
+    pictures = [
+        Shown(source, frame, plane=where)
+        for source in found
+        for frame, where in enumerate(_planes(source))
+    ]
+    chosen = series.details.get(FRAMES, range(len(pictures)))
+    if max(chosen) >= len(pictures):
+        raise UserError(NO_FRAMES.format(name=series.path.name))
+    pictures = [pictures[index] for index in chosen]
     if series.kind != "volume":
-        return [Shown(*picture, (index, 0, 0)) for index, picture in enumerate(pictures)]
-    planes = [plane(*picture) for picture in pictures]
-    positions = [where.position for where in planes if where is not None]
-    if len(positions) != len(planes):
-        raise UserError(
-            "Not every slice of this series says where it lies, so that no DICOM object can refer "
-            "to it: export NIfTI or NRRD instead."
-        )
+        return [replace(picture, corner=(i, 0, 0)) for i, picture in enumerate(pictures)]
+    positions = [picture.plane.position for picture in pictures if picture.plane is not None]
+    if len(positions) < max(len(pictures), MIN_SLICES):
+        raise UserError(NO_PLACES)
     to_index = np.linalg.inv(series.geometry.affine)
     corners = np.asarray(positions) @ to_index[:3, :3].T + to_index[:3, 3]
     return [
-        Shown(*picture, (float(z), float(y), float(x)))
+        replace(picture, corner=(float(z), float(y), float(x)))
         for picture, (z, y, x) in zip(pictures, corners, strict=True)
     ]
+
+
+def _planes(source: Dataset) -> list[Plane | None]:
+    """Where each picture of a file lies."""
+    count = frames(source)
+    return (
+        list(frame_planes(source, range(count)) if count > 1 else [plane(source)]) or [None] * count
+    )
 
 
 def nearest(found: Sequence[Shown], series: Series, place: Sequence[float]) -> Shown:

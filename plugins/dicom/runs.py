@@ -16,7 +16,15 @@ from plugins.dicom.flags import flags
 from plugins.dicom.header import Slice, number, numbers, text
 from plugins.dicom.pixels import Shown, Stored, shown
 from plugins.dicom.stacking import MIN_SLICES
-from plugins.dicom.stacks import ALIKE, ONE_FRAME, build, decode_each, image_geometry, spacing_notes
+from plugins.dicom.stacks import (
+    ALIKE,
+    FRAMES,
+    ONE_FRAME,
+    build,
+    decode_each,
+    image_geometry,
+    spacing_notes,
+)
 from plugins.dicom.times import file_times, frame_times
 
 if TYPE_CHECKING:
@@ -40,17 +48,18 @@ NOWHERE = (
 GREYED = "The run is in colour: it was turned to grey, as X-rays are."
 
 
-def build_run(entry: Slice, stored: Stored, look: Shown, digest: str) -> Series:
-    """The run in a file of several frames."""
-    header, claimed = entry.header, max(entry.frames, len(stored.values))
+def build_run(entries: Sequence[Slice], stored: Stored, look: Shown, digest: str) -> Series:
+    """The run in a file of several frames, or in files that make up one."""
+    header, claimed = entries[0].header, max(entries[0].frames, len(stored.values))
     times, notes = frame_times(header, claimed)
     synthetic, confidence = flags(header, claimed)
     look = _x_ray_is_grey(header, look)
     series = build(
-        [entry], "run", look.values, look, image_geometry(header), sha256=digest,
+        entries, "run", look.values, look, image_geometry(header), sha256=digest,
         frame_times=_since_first(_of(times, stored)), synthetic=_of(synthetic, stored),
         confidence=_of(confidence, stored), acquisition=_kept(acquisition(header, claimed), stored),
         warnings=(*stored.notes, *look.notes, *notes, *spacing_notes(header)),
+        details={} if stored.whole is None else {FRAMES: stored.whole},
     )  # fmt: skip
     return series if len(look.values) > 1 else _as_image(series)
 

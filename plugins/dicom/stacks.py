@@ -46,6 +46,7 @@ ALIKE = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber",
          "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation")  # fmt: skip
 SINGLE = "They were opened as single images."
 SPLIT = "Its series has slices of several orientations or sizes and was split by them."
+FRAMES = "frames"  # among the details: which frames of the files a series holds, from 0
 ONE_FRAME = "One frame alone is no run: it was opened as an image."
 
 
@@ -205,7 +206,12 @@ def _view_named(series: Series, header: Dataset) -> Series:
     view, said = text(header, "ViewPosition"), series.identity.series_description
     if not view or view in said:
         return series
-    said = " · ".join(filter(None, (said, f"{side} {view}".strip())))
+    return labelled(series, f"{side} {view}".strip())
+
+
+def labelled(series: Series, label: str) -> Series:
+    """With what tells it from others of its DICOM series, after its description."""
+    said = " · ".join(filter(None, (series.identity.series_description, label)))
     return replace(series, identity=replace(series.identity, series_description=said))
 
 

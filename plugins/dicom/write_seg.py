@@ -15,7 +15,8 @@ from inference.writing import NOTICE, atomic
 from plugins.dicom import unplaced
 from plugins.dicom.derived import code_item
 from plugins.dicom.header import number
-from plugins.dicom.references import shown, sources
+from plugins.dicom.one_source import gathered, refer_back
+from plugins.dicom.references import NO_FRAMES, shown, sources
 from plugins.dicom.terminology import SIDES, term
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from inference.object_files import Objects
     from inference.series import Array
     from inference.writing import Algorithm, Segment
+    from plugins.dicom.references import Shown
 
 FAMILY = Code("123110", "DCM", "Artificial Intelligence")  # of CID 7162
 LONGEST = 64  # characters of a name in a DICOM file
@@ -52,31 +54,33 @@ def _write(objects: Objects, path: Path, kind: str) -> Path:
         raise UserError("No object has voxels yet, so there is no segmentation to save.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the patient's data
-        found = sources(series)
+        pictures = shown(sources(series), series)
+        found = gathered(pictures)
         nowhere = series.kind == "run" or "FrameOfReferenceUID" not in found[0]
+        nowhere = nowhere or any(picture.plane is None for picture in pictures)
         if nowhere:
             unplaced.place(found)
-        made = _segmentation(found, objects, segments, kind)
+        made = _segmentation(found, _frames(pictures, objects), segments, kind)
         if nowhere:
             unplaced.unplace(made)
+        refer_back(made, pictures)
         with atomic(path) as part:
             made.save_as(part, enforce_file_format=True)
     return path
 
 
 def _segmentation(
-    found: list[Dataset], objects: Objects, segments: Sequence[Segment], kind: str
+    found: list[Dataset], labels: Array, segments: Sequence[Segment], kind: str
 ) -> Dataset:
     from highdicom.seg import Segmentation
 
     table = np.zeros(256, np.uint8)
     for place, segment in enumerate(segments, 1):
         table[segment.value] = place
-    frames = table[_frames(found, objects)]
     try:
         return Segmentation(
             found,
-            frames,
+            table[labels],
             kind,
             [_described(place, segment) for place, segment in enumerate(segments, 1)],
             series_instance_uid=generate_uid(None),
@@ -100,16 +104,12 @@ def _segmentation(
         ) from error
 
 
-def _frames(found: list[Dataset], objects: Objects) -> Array:
+def _frames(pictures: Sequence[Shown], objects: Objects) -> Array:
     """Labels of each source slice or frame, in their order; raises UserError."""
     if objects.series.kind == "image":
         return objects.labels[None]
-    pictures = shown(found, objects.series)
     if max(picture.index for picture in pictures) >= len(objects.labels):
-        raise UserError(
-            f"{objects.series.path.name} has frames that could not be read, so that no DICOM SEG "
-            "can refer to it: export NIfTI or NRRD instead."
-        )
+        raise UserError(NO_FRAMES.format(name=objects.series.path.name))
     return np.stack([picture.cut(objects.labels) for picture in pictures])
 
 
