@@ -14,6 +14,7 @@ import numpy as np
 from inference import archives, memory, registry
 from inference.arrivals import Arrived, Decoding, Listener, heard_by, listener
 from inference.errors import UserError
+from inference.folders import below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,11 @@ MEMORY_SHARE = 0.5  # of the free memory that one file may fill: its work needs 
 AT_ONCE = 2**31  # bytes of pixels that the window reads of a folder unasked
 STEP = 0.2  # seconds between two reports of progress
 MAX_PICTURE_PIXELS = 400_000_000  # 20 000 x 20 000: beyond it, a picture is a whole slide or a trap
+NO_KIND = (
+    "{name} is of no kind that Limn opens: "
+    "give DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF or a folder or zip archive of one of them."
+)
+NESTED = "{name} holds another archive, which was not opened: unpack it first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,7 @@ def stream(path: Path) -> Iterator[Series]:
         if reader.accepts(path):
             yield from reader.read(path)
             return
-    raise UserError(
-        f"{path.name} is of no kind that Limn opens: "
-        "give DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF or a folder or zip archive of one of them."
-    )
+    raise UserError(NO_KIND.format(name=path.name))
 
 
 def accepts(path: Path) -> bool:
@@ -83,6 +86,10 @@ def _stream_archive(path: Path) -> Iterator[Series]:
         inner = folder
         while [entry.is_dir() for entry in inner.iterdir()] == [True]:
             inner = next(inner.iterdir())
+        nested = [NESTED.format(name=path.name)] * any(map(archives.is_archive, below(folder)))
+        if not accepts(inner):
+            raise UserError((*nested, NO_KIND.format(name=path.name))[0])
+        listener().notes += nested
         for series in stream(inner):
             parts = tuple(path / part.relative_to(folder) for part in series.paths)
             yield replace(series, paths=parts)

@@ -194,5 +194,14 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_an_archive_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear colleague", "utf-8")
-    with pytest.raises(UserError, match="of no kind that Limn opens"):
+    with pytest.raises(UserError, match=r"study\.zip is of no kind that Limn opens"):
         read(zipped(tmp_path, tmp_path / "letter.txt"))
+
+
+def test_an_archive_in_an_archive_is_told(tmp_path: Path) -> None:
+    image = run(tmp_path / "run")
+    inner = zipped(tmp_path, image).rename(tmp_path / "inner.zip")
+    with pytest.raises(UserError, match=r"study\.zip holds another archive.*unpack it first"):
+        read(zipped(tmp_path, inner))
+    (series,) = read(zipped(tmp_path, inner, image))
+    assert "study.zip holds another archive, which was not opened" in series.warnings[-1]

@@ -35,7 +35,7 @@ ITEM, PIXEL_DATA, OPEN_LENGTH = (0xFFFE, 0xE000), (0x7FE0, 0x0010), b"\xff" * 4
 def decode_all(path: Path, dataset: Dataset) -> tuple[Array, str]:
     """Every frame, flat or shaped, and their photometric interpretation; raises anything."""
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
-    if syntax.is_private:
+    if syntax.is_private or not syntax.is_transfer_syntax:
         raise NotImplementedError(syntax)
     if syntax in RETIRED_JPEG or (syntax == JPEGExtended12Bit and dataset.BitsStored > 8):
         claimed = int(number(dataset, "Rows", 0)) * int(number(dataset, "Columns", 0))

@@ -145,7 +145,9 @@ def _known(syntax: UID) -> str:
     """The name and number of a syntax; a damaged header may hold anything in its place."""
     if not syntax.is_valid:
         return "nothing known"
-    return f"{'a format of its vendor' if syntax.is_private else syntax.name} ({syntax})"
+    if syntax.is_private:
+        return f"a format of its vendor ({syntax})"
+    return f"{syntax.name if syntax.is_transfer_syntax else 'a format of its own'} ({syntax})"
 
 
 def _all_frames(
