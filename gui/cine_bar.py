@@ -1,11 +1,11 @@
-"""Play, frame slider, frame number and time, speed and direction of a run."""
+"""Frame slider of a run, and below it play, frame number and time, speed and direction."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton
+from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
 
 from gui.cine import SPEEDS
 from gui.frame_slider import FrameSlider, Ticks
@@ -55,8 +55,10 @@ class CineBar(QFrame):
         self.slider.apply_theme(theme)
 
     def _build(self) -> None:
-        row = self._row = QHBoxLayout(self)
-        row.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        rows.setSpacing(0)
+        row = self._row = QHBoxLayout()
         row.setSpacing(GRID)
         self.button = button("Play", self._cine.toggle, tip="Play or pause  (Space)")
         self.button.setStyleSheet("min-width: 3.5em")  # "Pause" is wider than "Play"
@@ -64,7 +66,6 @@ class CineBar(QFrame):
         self.slider = FrameSlider()
         self.slider.valueChanged.connect(self._go)
         self.label = QLabel()
-        self.label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.speed = QComboBox()
         self.speed.setAccessibleName("Speed")
         self.speed.setToolTip("How many times as fast as the run was taken")
@@ -72,9 +73,11 @@ class CineBar(QFrame):
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g} ×", speed)
         self.speed.activated.connect(lambda: self._cine.set_speed(self.speed.currentData()))
+        rows.addWidget(self.slider)  # a row of its own: a long run needs all the width there is
+        rows.addLayout(row)
         row.addWidget(self.button)
-        row.addWidget(self.slider, 1)
         row.addWidget(self.label)
+        row.addStretch()
         row.addWidget(self.speed)
 
     def _play_changed(self, on: bool) -> None:
@@ -96,7 +99,6 @@ class CineBar(QFrame):
                 self.slider.setRange(0, document.shape[0] - 1)
             if self._display is not None:
                 self._display.events.position.connect(self._moved)
-            self._widen_label()
             self._moved()
             self._refresh()
         self.setVisible(run)
@@ -115,11 +117,6 @@ class CineBar(QFrame):
                 display.synthetic_hidden,
             )
         )
-
-    def _widen_label(self) -> None:
-        """The longest text must fit, or the slider would change its width at play."""
-        widest = self._text(self.slider.maximum()).translate({ord(d): "8" for d in "0123456789"})
-        self.label.setFixedWidth(self.label.fontMetrics().horizontalAdvance(widest) + GRID)
 
     def _moved(self) -> None:
         if self._display is None:

@@ -247,6 +247,15 @@ def test_the_bar_goes_to_the_frame_under_the_mouse(window: LimnWindow) -> None:
         assert f"{TIMES[index] / 1000:.2f} s" in window.cine_bar.label.text()
 
 
+@pytest.mark.parametrize("width", [1024, 1200])
+def test_frames_of_a_long_run_lie_apart_in_a_narrow_window(window: LimnWindow, width: int) -> None:
+    show(window, vessel_run())
+    window.resize(width, 700)
+    bar = window.cine_bar
+    wait_until(lambda: window.width() == width and bar.slider.width() > bar.width() - 30)
+    assert bar.label.width() >= bar.label.sizeHint().width()
+
+
 def test_frames_are_marked_found_again_and_left_out(window: LimnWindow) -> None:
     show(window, vessel_run())
     for index in (2, 6):
