@@ -200,14 +200,14 @@ class Opening(QObject):
         self._waiting |= {drawn.path: drawn for drawn in drawings if not drawn.files}
 
     def _image(self, drawn: Drawn) -> Document | None:
-        """The open series that objects were drawn on, volumes first, or their own grid."""
+        """The open series that objects were drawn on, of its parts theirs, or their own grid."""
         fitting = [
             document
             for document in self._studies.open
             if document.series.identity.series_uid in drawn.series
             or (document.series.path == drawn.path and document.series.kind == "volume")
         ]
-        return min(fitting, key=lambda document: document.series.kind != "volume", default=None)
+        return max(fitting, key=lambda document: _fit(document, drawn), default=None)
 
     def _failed(self, request: Request, error: BaseException) -> None:
         if again := request.attempt.again(error):
@@ -252,6 +252,11 @@ class Opening(QObject):
         now = self._settings.now
         hidden = now.hide_patient_names or not now.recent
         return str(Path.home() if hidden else now.recent[0].parent)
+
+
+def _fit(document: Document, drawn: Drawn) -> tuple[int, bool]:
+    """How well a file's objects fit an image; larger is better."""
+    return drawn.share(document.series), document.series.kind == "volume"
 
 
 def _is_study(path: Path) -> bool:

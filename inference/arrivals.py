@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from inference.series import FRAMES, INSTANCES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -69,6 +71,16 @@ class Drawn:
     path: Path
     series: tuple[str, ...]  # identifiers of the image
     files: tuple[Path, ...] = ()  # of the image; () where it is open, or nowhere to be found
+    pictures: tuple[tuple[str, int], ...] = ()  # UIDs and frames, from 0, or -1: the whole file
+
+    def share(self, series: Series) -> int:
+        """How many of its pictures a series holds: several may be parts of one image."""
+        instances = series.details.get(INSTANCES, ())
+        frames = series.details.get(FRAMES, ()) if len(instances) == 1 else ()
+        return sum(
+            uid in instances and (frame < 0 or not frames or frame in frames)
+            for uid, frame in self.pictures
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,9 @@ class Acquisition:
     plane: Literal["A", "B", ""] = ""  # of a biplane system
 
 
+INSTANCES, FRAMES = "instances", "frames"  # details of DICOM: UIDs of `paths`; which frames, from 0
+
+
 @dataclass(frozen=True)
 class Series:
     """Voxels in stored order: volume (z, y, x), run (t, y, x) or image (y, x); colour adds 3."""
@@ -108,7 +111,7 @@ class Series:
     window: tuple[float, float] | None = None  # centre, width, in units of the voxels
     unit: str = ""  # "HU" where the voxels are calibrated
     warnings: tuple[str, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)  # what one modality alone needs
+    details: dict[str, Any] = field(default_factory=dict)  # what one kind of file alone needs
 
     @property
     def path(self) -> Path:

@@ -25,10 +25,13 @@ from plugins.dicom.load import load_series
 from plugins.dicom.scan import scan_job
 from plugins.dicom.write_rtstruct import write_rtstruct
 from plugins.dicom.write_seg import write_binary
-from tests import phantoms
+from tests import phantoms, scanners
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from pydicom.dataset import FileDataset
 
     from gui.document import Document
     from gui.notices import Toast
@@ -116,6 +119,35 @@ def test_the_image_that_is_open_is_taken(window: LimnWindow, study: Path, tmp_pa
     window.opening.open([study / "ct"])
     wait_until(lambda: window.studies.selected is not None and not window.job_bar.rows)
     np.testing.assert_array_equal(stored(open_in(window, moved)), labels())
+
+
+@pytest.mark.parametrize("several", ["files", "frames"])
+@pytest.mark.parametrize("write", [write_binary, write_rtstruct])
+def test_objects_of_one_time_lie_on_the_image_of_that_time(
+    window: LimnWindow, tmp_path: Path, several: str, write: Callable[..., object]
+) -> None:
+    """Of one DICOM series, whose volumes lie in the same place."""
+    if several == "frames":
+        scanners.enhanced(tmp_path / "ct.dcm", times=3)
+    else:
+        times = [scanners.chest(tmp_path, time, AcquisitionNumber=time) for time in (1, 2, 3)]
+        phantoms.save(tmp_path, [_renamed(each) for slices in times for each in slices])
+    first, second, third = load_series(tmp_path)
+    box = np.zeros(second.voxels.shape, np.uint8)
+    box[2:5, 2:5, 2:5] = 1
+    write(Objects(header(second), box, None, SEGMENTS[:1], ()), tmp_path / "case")
+    window.opening.open([tmp_path])
+    wait_until(lambda: any(document.objects for document in window.studies.open))
+    (chosen,) = [document for document in window.studies.open if document.objects]
+    assert chosen.series.sha256 == second.sha256
+    assert chosen.series.sha256 not in {first.sha256, third.sha256}
+    np.testing.assert_array_equal(stored(chosen), box)
+
+
+def _renamed(dataset: FileDataset) -> FileDataset:
+    uid = f"{dataset.SOPInstanceUID}.{dataset.AcquisitionNumber}"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+    return dataset
 
 
 def test_a_whole_study_comes_with_its_objects_drawn(window: LimnWindow, study: Path) -> None:

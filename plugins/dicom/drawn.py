@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inference.arrivals import Drawn, listener
 from inference.errors import UserError
 from inference.parallel import in_order
-from plugins.dicom.header import items, text
+from plugins.dicom.header import items, number, text
 from plugins.dicom.index import Index, place
 from plugins.dicom.parse import dicom_head, read_until_pixels
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SERIES = "SeriesInstanceUID"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+SOME = 200  # frames, or contours of a structure, that tell which part of a series it lies on
 MOST_FOLDERS, MOST_FILES = 200, 20_000  # that are looked into for an image
 NOT_FOUND = (
     "{} is drawn on an image that is neither open nor beside it: it was opened on its own grid. "
@@ -52,6 +53,22 @@ def image_of(header: Dataset) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
+def pictures_of(header: Dataset) -> tuple[tuple[str, int], ...]:
+    """Some of the instances, and frames, that it refers to: enough to tell parts of a series."""
+    frames = items(header, "PerFrameFunctionalGroupsSequence")
+    contours = [each for roi in items(header, "ROIContourSequence")
+                for each in items(roi, "ContourSequence")[:SOME]]  # fmt: skip
+    derived = [each for frame in frames[:: max(1, len(frames) // SOME)]
+               for each in items(frame, "DerivationImageSequence")]  # fmt: skip
+    sources = [
+        *(source for each in derived for source in items(each, "SourceImageSequence")),
+        *(source for each in contours for source in items(each, "ContourImageSequence")),
+    ]
+    named = ((text(each, "ReferencedSOPInstanceUID"), number(each, "ReferencedFrameNumber", 0) - 1)
+             for each in sources)  # fmt: skip
+    return tuple(dict.fromkeys((uid, int(frame)) for uid, frame in named))
+
+
 def tell_drawn(drawings: Sequence[Slice], slices: Sequence[Slice]) -> set[Path]:
     """Tell the listener of files of objects; those of them that are shown on their image alone."""
     listening = listener()
@@ -68,7 +85,7 @@ def tell_drawn(drawings: Sequence[Slice], slices: Sequence[Slice]) -> set[Path]:
             on_image.add(entry.path)
         elif is_segmentation(entry.header):
             listening.notes.append(NOT_FOUND.format(entry.path.name))
-        listening.tell(Drawn(entry.path, series, files))
+        listening.tell(Drawn(entry.path, series, files, pictures_of(entry.header)))
     return on_image
 
 

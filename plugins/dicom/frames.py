@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inference.reading import sha256
+from inference.series import FRAMES
 from plugins.dicom import concatenations, nuclear, stacking
 from plugins.dicom.frame_planes import frame_planes
 from plugins.dicom.header import Plane, Slice, group, text
 from plugins.dicom.phases import frame_traits, phases
 from plugins.dicom.pixels import Shown, Stored, shown
-from plugins.dicom.stacks import FRAMES, build, labelled, placed
+from plugins.dicom.stacks import build, labelled, placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ class _Volume:
 def read_frames(entries: Sequence[Slice]) -> list[Series]:
     """The volumes, runs or pictures in a multi-frame image, of one file or several; UserError."""
     dataset, stored = concatenations.read(entries)
-    described = [Slice(entry.path, dataset) for entry in entries]
+    described = [Slice(entries[0].path, dataset), *entries[1:]]
     volumes = _volumes(dataset, stored.frames)
     if isinstance(volumes, str):
         found = nuclear.views(described, stored)

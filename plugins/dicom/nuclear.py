@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from inference.series import FRAMES
 from plugins.dicom.header import items, numbers, text, texts
 from plugins.dicom.pixels import Stored, shown
 from plugins.dicom.runs import build_run
-from plugins.dicom.stacks import FRAMES, build, image_geometry, labelled, spacing_notes
+from plugins.dicom.stacks import build, image_geometry, labelled, spacing_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

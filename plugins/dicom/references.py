@@ -12,12 +12,12 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from inference.box import Box
 from inference.errors import UserError
+from inference.series import FRAMES
 from plugins.dicom.derived import sound
 from plugins.dicom.frame_planes import frame_planes
 from plugins.dicom.header import number, plane, text
 from plugins.dicom.parse import read_header
 from plugins.dicom.stacking import MIN_SLICES
-from plugins.dicom.stacks import FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

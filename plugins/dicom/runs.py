@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference.colour import to_grey
+from inference.series import FRAMES
 from plugins.dicom.acquisition import FLUOROSCOPY, acquisition, angles, biplane
 from plugins.dicom.flags import flags
 from plugins.dicom.header import Slice, number, numbers, text
@@ -18,7 +19,6 @@ from plugins.dicom.pixels import Shown, Stored, shown
 from plugins.dicom.stacking import MIN_SLICES
 from plugins.dicom.stacks import (
     ALIKE,
-    FRAMES,
     ONE_FRAME,
     build,
     decode_each,

@@ -12,7 +12,7 @@ import numpy as np
 from inference.arrivals import listener
 from inference.errors import UserError
 from inference.reading import require_memory
-from inference.series import Geometry, Series
+from inference.series import INSTANCES, Geometry, Series
 from plugins.dicom import stacking
 from plugins.dicom.acquisition import FLUOROSCOPY
 from plugins.dicom.header import (
@@ -46,7 +46,6 @@ ALIKE = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber",
          "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation")  # fmt: skip
 SINGLE = "They were opened as single images."
 SPLIT = "Its series has slices of several orientations or sizes and was split by them."
-FRAMES = "frames"  # among the details: which frames of the files a series holds, from 0
 ONE_FRAME = "One frame alone is no run: it was opened as an image."
 
 
@@ -105,6 +104,8 @@ def build(
 ) -> Series:
     """A series of these files, described by the first one's header."""
     header = slices[0].header
+    instances = tuple(text(entry.header, "SOPInstanceUID") for entry in slices)
+    details = {INSTANCES: instances} | more.pop("details", {})
     proposed = window(header)
     inverted = text(header, "PhotometricInterpretation").upper() == "MONOCHROME1"
     if proposed and inverted:
@@ -112,7 +113,7 @@ def build(
     return Series(
         voxels, kind, modality(header) or "OT", tuple(s.path for s in slices), geometry,
         rgb=look.rgb, identity=identity(header), window=None if look.rgb else proposed,
-        unit=look.unit, **more,
+        unit=look.unit, details=details, **more,
     )  # fmt: skip
 
 
