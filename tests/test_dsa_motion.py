@@ -62,6 +62,20 @@ def test_light_that_grows_is_no_motion() -> None:
     assert float(found.abs().max()) < 1e-2
 
 
+@pytest.mark.parametrize("way", [-11, 8])
+def test_a_thin_vessel_is_followed_over_what_stands_still(way: int) -> None:
+    behind, column = seen(grain=0.0), np.arange(SIZE)
+    there, midway, before = (
+        behind - 0.25 * np.exp(-(((column - place) / 1.5) ** 2))
+        for place in (64 + way, 64 + way / 2, 64)
+    )
+    frames = tensor(before, there)
+    found = merged(*warp_both(frames, resize(at(agreed(frames, nowhere()), 0.5), 2)).chunk(2), 0.5)
+    off = (found - tensor(midway))[..., 24:-24, 40:-40].square().mean()
+    blend = (frames.mean(0, keepdim=True) - tensor(midway))[..., 24:-24, 40:-40].square().mean()
+    assert float(off) < 0.3 * float(blend)
+
+
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
 def test_what_moves_is_met_on_its_way(share: float) -> None:
     frames = tensor(seen(grain=0.0), seen((8.0, -4.0), grain=0.0))
