@@ -14,6 +14,8 @@ from plugins.dsa_interpolation.simulator.carm import footprint, volumes
 from plugins.dsa_interpolation.simulator.detector import enlarged
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from plugins.dsa_interpolation.simulator.anatomy import Layers, Patient
     from plugins.dsa_interpolation.simulator.background import Image
     from plugins.dsa_interpolation.simulator.carm import Footprint
@@ -165,11 +167,23 @@ class Scene:
 
 
 def _timed(curves: Image, seconds: Floats) -> Image:
-    """(2, n) ms: arrival and peak of curves (n, t), NaN without contrast."""
+    """(2, n) ms: arrival and peak of curves (n, t), NaN without contrast; between samples too."""
     best = curves.max(axis=1)
-    peak = curves.argmax(axis=1)
-    before = np.arange(len(seconds)) <= peak[:, None]
+    top = curves.argmax(axis=1)
+    before = np.arange(len(seconds)) <= top[:, None]
     low = before & (curves < ARRIVED * best[:, None])
-    arrival = np.where(low.any(axis=1), len(seconds) - low[:, ::-1].argmax(axis=1), 0)
-    found = 1000 * np.stack([seconds[np.minimum(arrival, peak)], seconds[peak]])
+    after = np.where(low.any(axis=1), len(seconds) - low[:, ::-1].argmax(axis=1), 0)
+    first, second = (_of(curves, np.maximum(after - n, 0)) for n in (1, 0))
+    short = (second - ARRIVED * best) / np.maximum(second - first, 1e-9)
+    middle = top.clip(1, len(seconds) - 2)
+    left, here, right = (_of(curves, middle + n) for n in (-1, 0, 1))
+    ahead = (right - left) / np.maximum(2 * (2 * here - left - right), 1e-9)
+    ahead = np.where(middle == top, ahead.clip(-0.5, 0.5), 0)
+    arrival = seconds[after] - FINE * np.where(after > 0, short.clip(0, 1), 0)
+    found = 1000 * np.stack([arrival, seconds[top] + FINE * ahead])
     return np.where(best > SEEN, found, np.nan).astype(np.float32)
+
+
+def _of(curves: Image, index: NDArray[np.int_]) -> Image:
+    """The sample of each curve (n, t) at its own index (n,)."""
+    return np.take_along_axis(curves, index[:, None], axis=1)[:, 0]
