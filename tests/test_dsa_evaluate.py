@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from inference import training
+from inference import training_options as options
 from plugins.dsa_interpolation import evaluate
+from plugins.dsa_interpolation.model import FAST, MoStDSA
 from plugins.dsa_interpolation.scores import FILLERS, NAMES, scores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FRAMES, EDGE = 9, 96
+SLIM = replace(FAST, width=8, tokens=32, key=8, hidden=16, refinement=8)
 
 
 @pytest.fixture
@@ -59,6 +64,20 @@ def test_one_command_measures_real_and_unseen_runs_in_one_table(
             assert run[way]["psnr_sd"] >= 0
     assert found["1, real"]["mean"]["TV-L1"]["psnr"] > found["1, real"]["mean"]["nearest"]["psnr"]
     assert all(done.output.count(way) >= 12 for way in ways)  # a run's own lines and all runs'
+
+
+def test_models_stand_side_by_side_in_one_table(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "LEFT_OUT", (1,))
+    slim = tmp_path / "slim"
+    options.note(slim, None, {"config": asdict(SLIM), "steps": 0})
+    training.save_weights(MoStDSA(SLIM).state_dict(), slim / "model.safetensors", {})
+    evaluate.main(
+        runs, tmp_path / "out", f"fast,{slim}", most=0, gaps=1, ways="linear", device="cpu"
+    )
+    [part] = json.loads((tmp_path / "out" / "metrics.json").read_text())["results"].values()
+    assert list(part["mean"]) == ["linear", "Limn fast", f"Limn {slim}"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@
 Of every run 1, 2 or 3 frames in a row are left out between kept ones: in `--gaps` places spread
 over the run, or throughout it. The made frames go through what a user's do (stored type, whole
 run's scale). Vessels are what is thin and dark in the frame that was left out; in simulated runs
-they are known. Real runs are measured alone: none was trained on, none chose weights. Simulated
+they are known. Several models, such as the published width beside the slim one, are lines of the
+same table. Real runs are measured alone: none was trained on, none chose weights. Simulated
 runs are those of `--pack`, or are made here from seeds that no training has drawn from.
 """
 
@@ -216,7 +217,7 @@ def load(model: str) -> MoStDSA:
 def main(  # noqa: PLR0913  one argument for each option of the command
     data_folder: Annotated[Path, typer.Option("--data", help="Real runs.")],
     out: Annotated[Path, typer.Option("--out")],
-    model: Annotated[str, typer.Option(help="A bundled model or a training run.")] = "fast",
+    model: Annotated[str, typer.Option(help="Bundled models or training runs: fast,RUN")] = "fast",
     pack: Annotated[Optional[Path], typer.Option(help="Unseen simulated runs.")] = None,  # noqa: UP045
     most: Annotated[int, typer.Option(help="Simulated runs to measure.")] = 10,
     gaps: Annotated[int, typer.Option(help="Places in each run; 0: throughout it.")] = 4,
@@ -226,19 +227,20 @@ def main(  # noqa: PLR0913  one argument for each option of the command
 ) -> None:
     """Measure a model beside nearest frame, linear blend and optical flow."""
     keep_freed_blocks()
-    network, chosen = load(model), devices.choose(device)
+    networks, chosen = {name: load(name) for name in model.split(",")}, devices.choose(device)
     fillers = {name: FILLERS[name] for name in ways.split(",") if name}
     simulated = simulated_runs(pack, most) if pack is not None else unseen_runs(most)
     kinds = {"real": list(real_runs(data_folder)), "simulated": list(simulated)}
-    names, report = [*fillers, OURS], dict[str, Any]()
+    titles = {name: OURS if len(networks) == 1 else f"{OURS} {name}" for name in networks}
+    names, report = [*fillers, *titles.values()], dict[str, Any]()
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "pictures" if pictures else None
     for kind, count in product(kinds, LEFT_OUT):
         results = []
         for run in kinds[kind]:
             typer.echo(f"{count} left out of {run.name}", err=True)
-            ways_here = fillers | {OURS: ours(network, run, chosen)}
-            results.append({"run": run.name} | measure(run, count, ways_here, gaps, folder))
+            made = {titles[name]: ours(network, run, chosen) for name, network in networks.items()}
+            results.append({"run": run.name} | measure(run, count, fillers | made, gaps, folder))
         if results:
             report[f"{count}, {kind}"] = {"mean": summary(results, names), "runs": results}
         found = {"model": model, "gaps": gaps, "results": report}
