@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gui.project import Kept
     from gui.session import Session
     from gui.studies import Studies
+    from inference.series import Kind
     from inference.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -198,6 +200,8 @@ class TaskPanel(QStackedWidget):
         suitable = [
             name for name, task in self._tasks.items() if document and task.suits(document.series)
         ]
+        if document is not None:
+            self._arrange(document.series.kind)
         for name, card in self.cards.items():
             card.setVisible(name in suitable)
         if document is not None and self._session is not None:
@@ -205,6 +209,15 @@ class TaskPanel(QStackedWidget):
         self._hint.setVisible(not suitable)
         if self.task and self.task not in suitable:
             self.leave_task()
+
+    def _arrange(self, kind: Kind) -> None:
+        """What was made for such images comes first, by Tab too."""
+        names = sorted(self.cards, key=lambda name: self._tasks[name].made_for != kind)
+        cards = [self.cards[name] for name in names]
+        for card in cards:
+            self._column.insertWidget(self._column.count() - 2, card)  # the last before the stretch
+        for before, after in pairwise(cards):
+            QWidget.setTabOrder(before.button, after.button)
 
 
 class TaskCard(QFrame):

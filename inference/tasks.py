@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inference.measured import Findings
-    from inference.series import Series
+    from inference.series import Kind, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Task:
     write: Callable[[Series, Mapping[str, Any], Path], dict[str, Any]]
     estimate_bytes: Callable[[Series, Mapping[str, Any]], int]
     widget: str = ""
+    made_for: Kind | None = None  # the kind of image for which it is offered before others
     findings: Callable[[Series, Mapping[str, Any]], Findings] | None = None
     """What a result holds, under coded names: objects by the values of its "labels", and what was
     measured. From it come the DICOM files that the window and `run … --set files=…` write."""

@@ -48,6 +48,7 @@ from tests import phantoms
 if TYPE_CHECKING:
     from gui.document import Document
     from gui.window import LimnWindow
+    from inference.series import Kind
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 TASKS = "tests.tasks_for_tests"
@@ -568,6 +569,21 @@ def test_tasks_are_offered_that_suit(window: LimnWindow) -> None:
     window.studies.select(window.studies.add(volume))
     assert window.task_panel.currentIndex() == 0
     assert not window.task_panel.cards["retinal_vessels"].isVisible()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "first"),
+    [("run", (4, 50, 60), "dsa_interpolation"), ("image", (50, 60), "retinal_vessels")],
+)
+def test_the_task_made_for_an_image_is_the_first(
+    window: LimnWindow, kind: Kind, shape: tuple[int, ...], first: str
+) -> None:
+    series = Series(np.zeros(shape, np.uint8), kind, "XA", (Path("x.dcm"),))
+    window.studies.select(window.studies.add(series))
+    QApplication.processEvents()
+    offered = [card for card in window.task_panel.cards.values() if card.isVisible()]
+    assert len(offered) > 1
+    assert min(offered, key=lambda card: card.y()) is window.task_panel.cards[first]
 
 
 def test_the_window_answers_while_a_model_runs(window: LimnWindow, tmp_path: Path) -> None:

@@ -208,4 +208,5 @@ TASK = Task(
     write=write,
     estimate_bytes=_estimate_bytes,
     widget="plugins.dsa_interpolation.widget:DsaWidget",
+    made_for="run",
 )  # fmt: skip

@@ -190,5 +190,6 @@ TASK = Task(
     write=write,
     estimate_bytes=_estimate_bytes,
     widget="plugins.retinal_vessels.widget:RetinalVesselsWidget",
+    made_for="image",
     findings=findings,
 )  # fmt: skip
