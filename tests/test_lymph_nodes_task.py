@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch  # noqa: TID253  a network is built here
 
 from inference import weights
 from inference.box import Box
@@ -16,58 +15,37 @@ from inference.errors import UserError
 from inference.reading import read
 from inference.series import Geometry, Series
 from inference.worker import Cancelled, JobContext
-from plugins.lymph_nodes import datasets, evaluate, regions
-from plugins.lymph_nodes.cases import cut
-from plugins.lymph_nodes.model import Config, NodeNet
+from plugins.lymph_nodes import datasets, regions
 from plugins.lymph_nodes.predict import combine
-from plugins.lymph_nodes.prepare import Grid, doubts, is_tilted, known_anatomy, normalise, refuse
+from plugins.lymph_nodes.prepare import Grid, doubts, is_tilted, known_anatomy, refuse
 from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, segment
+from plugins.lymph_nodes.task import installed as chosen_networks
 from tests import phantoms
-from tests.chests import SHAPE, SPACING, ball, chest
+from tests.bright_nodes import BRIGHT, CENTRE, NODE, RADIUS, bright_finder, chest_with_node
+from tests.chests import SHAPE, SPACING, chest
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CENTRE, RADIUS = (46, 30, 66), 9.0  # voxels, mm
-BRIGHT = 260
 
 
 def geometry() -> Geometry:
     return Geometry(np.diag((*SPACING, 1.0))[[2, 1, 0, 3]], known=True)
 
 
-def chest_with_node() -> np.ndarray:
-    volume = chest()
-    volume[ball(SHAPE, CENTRE, RADIUS)] = BRIGHT
-    return volume
-
-
-def bright_finder(kind: str) -> NodeNet:
-    """A network whose weights are set by hand: it takes what is above 220 HU for a node."""
-    network = NodeNet(Config(kind, 1, 2, SPACING))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm3d):
-                module.weight.fill_(1)
-            elif isinstance(module, torch.nn.Conv3d) and module.kernel_size == (3, 3, 3):
-                module.weight[0, -1, 1, 1, 1] = 1  # the image, or the skip that brings it
-        level = float(normalise(np.array([220.0]))[0])
-        network.heads[0].weight.fill_(400 if kind == "full" else 200)  # its gate lets half through
-        network.heads[0].bias.fill_(-200 * level)
-    return network.eval()
-
-
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Two networks in an empty folder of weights."""
-    monkeypatch.setattr("inference.weights.resource_path", lambda *parts: tmp_path.joinpath(*parts))
-    for kind in ("slab", "full"):
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
+    """Networks in a folder of weights that was empty."""
+    monkeypatch.setattr("inference.weights.resource_path", lambda *parts: folder.joinpath(*parts))
+    for kind in kinds:
         details = {"version": "1", "licence": "Apache-2.0", "summary": "By hand."}
         network = bright_finder(kind)
         details["network"] = asdict(network.config)
         weights.save("lymph_nodes", kind, network.state_dict(), details)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Both networks."""
+    install(tmp_path, monkeypatch, "slab", "full")
 
 
 def main_node(result):
@@ -106,6 +84,26 @@ def test_it_can_be_cancelled(installed):
 
     with pytest.raises(Cancelled):
         segment(JobContext("cpu", give_way=stop), chest(), SPACING)
+
+
+def test_a_network_that_is_not_installed_is_told_and_those_there_are_offered(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, "slab")
+    for model in ("full", "ensemble"):
+        with pytest.raises(UserError) as error:
+            segment(JobContext("cpu"), chest(), SPACING, model=model)
+        assert str(error.value) == "The network full is not installed: choose of installed, slab."
+    for model in ("installed", "slab"):
+        (only,) = chosen_networks(model, with_anatomy=True)
+        assert only.name == "slab"
+
+
+def test_networks_with_anatomy_serve_where_it_is_known_or_where_there_are_no_others(
+    tmp_path, monkeypatch
+):
+    install(tmp_path, monkeypatch, "slab", "slab_priors", "full_priors")
+    for known, names in ((True, ["slab_priors", "full_priors"]), (False, ["slab", "full_priors"])):
+        found = chosen_networks("ensemble", with_anatomy=known)
+        assert [info.name for info in found] == names
 
 
 def test_without_networks_it_says_so(tmp_path, monkeypatch):
@@ -179,6 +177,30 @@ def test_the_mediastinum_is_found_even_beside_a_missing_lung(missing):
     assert not mask[z, 80, 64]  # the back
     assert not mask[:, :, :20].any()
     assert (found.warning == regions.ONE_LUNG) == (missing != "none")
+
+
+def test_the_fat_before_the_great_vessels_is_searched_as_far_as_the_sternum():
+    volume = chest()
+    top, middle = 72, 64  # where the lungs do not reach as far forward as the mediastinum
+    volume[:, 18:21, 54:74] = 400
+    found = regions.find(volume, SPACING).mask(SHAPE)
+    bare = regions.find(chest(), SPACING).mask(SHAPE)
+    assert not bare[top, 24, middle]
+    assert found[top, 24, middle]
+    assert not found[top, :18].any()  # the sternum and what lies before it
+    assert not (found & ~bare)[:, :, :40].any()  # it grows near the midline alone
+    np.testing.assert_array_equal(found[:40], bare[:40])
+
+
+def test_a_lung_that_lacks_a_part_does_not_take_the_mediastinum_with_it():
+    volume, z = chest(), np.arange(SHAPE[0])[:, None, None]
+    right = (volume < -700) & (np.arange(SHAPE[2]) < 58) & (z > 45)
+    volume[right & (np.arange(SHAPE[1])[:, None] > 10)] = 30
+    found = regions.find(volume, SPACING)
+    mask = found.mask(SHAPE)
+    assert found.warning is None
+    assert mask[60, 35, 56]
+    assert mask[60, 50, 56]
 
 
 def test_a_find_across_the_border_of_the_mediastinum_is_not_cut():
@@ -288,7 +310,6 @@ def write_dicom(folder: Path, volume: np.ndarray) -> None:
     phantoms.save(folder, list(phantoms.ct_slices(series)))
 
 
-NODE = ball(SHAPE, CENTRE, RADIUS).astype(np.uint8)
 LAYOUTS = {
     "lnq": ("train/lnq2023-train-case_0001-ct.nrrd", "train/lnq2023-train-case_0001-seg.nrrd"),
     "nih": ("", "MED_LYMPH_MASKS/MED_LYMPH_001/MED_LYMPH_001_mask.nii.gz"),
@@ -337,29 +358,3 @@ def test_a_drawing_on_another_grid_is_refused(tmp_path):
     write_volume(tmp_path / "a_nodes.nii.gz", NODE[1:])
     with pytest.raises(UserError, match="another grid"):
         datasets.find(tmp_path, "plain")[0].case()
-
-
-def test_evaluation_scores_what_was_drawn():
-    volume = chest_with_node()
-    case = cut("drawn", volume, SPACING, np.ones(SHAPE, bool), NODE > 0)
-    truth = evaluate.truth_of(case, 0)
-    networks = {kind: bright_finder(kind) for kind in ("slab", "full")}
-    found = evaluate.maps(truth, networks, "cpu")
-    assert set(found) == {"slab", "full", "ensemble, max", "ensemble, mean"}
-    patient = evaluate.score(truth, found["ensemble, max"])
-    assert patient["bands"]["10 mm or more"]["recall"] == 1
-    assert patient["bands"]["10 mm or more"]["dice"][0] > 0.85
-    nothing = evaluate.score(truth, np.zeros(case.volume.shape, np.float32))
-    assert nothing["bands"]["10 mm or more"]["f1"] == 0
-    assert nothing["dice"] == 0
-    summary = evaluate.summarise([patient, nothing])
-    assert summary["10 mm or more"]["recall"] == 0.5
-    assert evaluate.table({"x": summary}, 2).row_count == 1
-
-
-def test_implanted_truth_is_the_same_for_the_same_seed():
-    case = cut("phantom", chest(), SPACING, np.ones(SHAPE, bool))
-    one, same, other = (evaluate.truth_of(case, seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one.volume, same.volume)
-    assert not np.array_equal(one.labels, other.labels)
-    assert replace(one, labels=one.labels).short_axes == same.short_axes

@@ -17,9 +17,10 @@ from inference.box import Box
 from inference.errors import UserError
 from inference.reading import read
 from plugins.lymph_nodes import regions, texture
+from plugins.lymph_nodes.prepare import is_anatomy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from inference.series import Array, Series
@@ -35,6 +36,9 @@ SOURCES = {
 """Those whose licence allows weights that are shipped; a path below the data folder for each."""
 UNSEEN = {"lung1_001": "lung1_001/ct.nii.gz", "lung1_002": "lung1_002/ct.nii.gz"}
 """Patients to measure on, never trained on."""
+BASES = {"ircad_17": "ircad_17/ct.nii.gz", "crlm_1004": "crlm_1004/ct.nii.gz"}
+"""CTs of the abdomen, never trained on, in which the lowest 6 to 7 cm of the mediastinum show."""
+PATIENTS = {"train": SOURCES, "unseen": UNSEEN, "bases": BASES}
 UNSURE = {"fnndsc_chest": ((0.55, 1.0), (0.0, 1.0), (0.0, 0.5))}
 """(z, y, x) as shares of the whole CT: its right upper lobe is a mass down to the hilum."""
 MASKS = ("mediastinum", "sure", "nodes", "priors", "tumour")
@@ -43,6 +47,9 @@ TUMOUR = ("gtv", "tumo", "node", "lymph", "lesion")
 MARGIN_MM = 25.0
 COARSE_MM = 3.0
 """Above this vessels cannot be told from bone by their brightness."""
+HEART_MM3 = 50_000
+SPINE = 0.67
+"""Of the mediastinum's depth: what has its middle further back is no heart."""
 ENHANCED_HU = 60
 """Blood this far above muscle shows contrast medium."""
 
@@ -110,26 +117,32 @@ def sources(data: Path, paths: dict[str, str]) -> Iterator[Case]:
     """A case of each CT that is there."""
     for name, path in paths.items():
         if (data / path).exists():
-            yield of(name, read(data / path)[0], tumours(data / path))
+            known, tumour = (drawn(data / path, kind) for kind in (is_anatomy, is_tumour))
+            yield of(name, read(data / path)[0], known, tumour)
 
 
-def tumours(ct: Path) -> Array | None:
-    """What was drawn beside a CT under the name of a tumour or node, extra_<name>.nii.gz."""
+def is_tumour(name: str) -> bool:
+    """Whether a drawn structure of this name may hold nodes of the mediastinum."""
+    return any(part in name.lower() for part in TUMOUR) and "liver" not in name.lower()
+
+
+def drawn(ct: Path, wanted: Callable[[str], bool]) -> Array | None:
+    """What was drawn beside a CT under names that are wanted, extra_<name>.nii.gz."""
     found = [
         read(path)[0].canonical() != 0
         for path in sorted(ct.parent.glob("extra_*.nii.gz"))
-        if any(part in path.name.lower() for part in TUMOUR)
+        if wanted(path.name.removeprefix("extra_").removesuffix(".nii.gz"))
     ]
     return np.logical_or.reduce(found) if found else None
 
 
-def of(name: str, series: Series, tumour: Array | None = None) -> Case:
+def of(name: str, series: Series, priors: Array | None = None, tumour: Array | None = None) -> Case:
     """A CT cut to its mediastinum and a margin, with what implants need to know of it."""
     sure = np.ones(series.canonical().shape, bool)
     if name in UNSURE:
         sure[_share(UNSURE[name], sure.shape).slices] = False
     volume, spacing = series.canonical(), series.canonical_geometry.spacing
-    return cut(name, volume, spacing, sure, tumour=tumour)
+    return cut(name, volume, spacing, sure, priors=priors, tumour=tumour)
 
 
 def cut(
@@ -148,10 +161,10 @@ def cut(
     part = np.clip(volume[box.slices], -1024, 3071).astype(np.int16)
     tissue = muscle(part, mask[box.slices])
     vessels, blood = contrast(part, mask[box.slices], tissue, spacing)
-    drawn = [mask if mask is None else mask[box.slices] for mask in (nodes, priors, tumour)]
+    masks = [mask if mask is None else mask[box.slices] for mask in (nodes, priors, tumour)]
     return Case(
         name, part, spacing, mask[box.slices], vessels, sure[box.slices],
-        texture.kernel(part), tissue, blood, *drawn,
+        texture.kernel(part), tissue, blood, *masks,
     )  # fmt: skip
 
 
@@ -179,7 +192,9 @@ def contrast(
     sizes = np.bincount(numbers.ravel())
     sizes[0] = 0
     heart = numbers == sizes.argmax()
-    if heart.sum() * np.prod(spacing) < 50_000:  # 50 ml: bone or calcification, no heart
+    rows = np.flatnonzero(mediastinum.any(axis=(0, 2)))
+    behind = np.argwhere(heart)[:, 1].mean() > rows[0] + SPINE * (rows[-1] - rows[0])
+    if behind or heart.sum() * np.prod(spacing) < HEART_MM3:  # bone or calcification
         return np.zeros(volume.shape, np.uint8), tissue
     blood = float(np.median(volume[heart]))
     near = ndimage.binary_dilation(heart, iterations=max(2, round(5 / min(spacing))))

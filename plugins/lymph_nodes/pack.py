@@ -19,20 +19,24 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder of CTs.")],
     out: Annotated[Path, typer.Option("--out")],
     layout: Annotated[str, typer.Option(help="lnq, nih, lynos or plain")] = "",
-    unseen: Annotated[bool, typer.Option("--unseen", help="The patients to measure on.")] = False,
+    patients: Annotated[
+        str, typer.Option(help="Of the development CTs: train; unseen or bases to measure on.")
+    ] = "train",
 ) -> None:
     """Write one file for each patient."""
     try:
-        _write(data, out, layout, unseen)
+        _write(data, out, layout, patients)
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
 
 
-def _write(data: Path, out: Path, layout: str, unseen: bool) -> None:
+def _write(data: Path, out: Path, layout: str, patients: str) -> None:
+    if patients not in cases.PATIENTS:
+        raise UserError(f"There are no patients {patients}: say {', '.join(cases.PATIENTS)}.")
     drawn = (one.case() for one in datasets.find(data, layout)) if layout else None
     out.mkdir(parents=True, exist_ok=True)
-    for case in drawn or cases.sources(data, cases.UNSEEN if unseen else cases.SOURCES):
+    for case in drawn or cases.sources(data, cases.PATIENTS[patients]):
         path = case.save(out)
         typer.echo(
             f"{path.name}: {case.volume.shape}, {path.stat().st_size / 2**20:.1f} MiB, muscle "

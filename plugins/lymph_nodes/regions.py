@@ -49,6 +49,16 @@ AERATED = 0.4
 """Slices with less lung in the thorax show liver, stomach and spleen."""
 MARGIN = 12.0
 """The box is wider than the mask by this, mm."""
+CENTRAL = 45.0
+"""So near the midline the mediastinum reaches to the sternum, and beside a lung that lacks a part
+as far as on the other side, mm."""
+BONE_HU = 200
+STERNUM = (20.0, 30.0)
+"""Its greatest thickness and, with the heads of the clavicles, half its width, mm."""
+SEEN = 0.4
+"""The sternum shows in a slice with bone over so much of its width."""
+APICES = 60.0
+"""Where air is less wide, it is that of the trachea, mm."""
 
 INSIDE = 0.25
 """A find with so much of it in the mediastinum is one of its nodes; one with less is cut."""
@@ -154,19 +164,61 @@ def midline(lungs: Mask, body: Mask) -> float:
 
 
 def mediastinum_of(small: Array, lungs: Mask, body: Mask, step: Sequence[float]) -> Mask:
-    """What the lungs enclose in axial slices without being lung, bone or far from the midline."""
-    hull = np.stack([_hull(cut) for cut in lungs])
+    """What lungs and sternum enclose in axial slices without being lung or far from the midline."""
+    alone = np.stack([_hull(cut) for cut in lungs])
+    hull = alone | in_front(small, lungs, alone, midline(lungs, body), step)
     lung = sitk.GetImageFromArray(lungs.astype(np.uint8))
     radius = max(1, round(6.0 / step[2]))  # vessels in the lungs are closed, hila stay
     parenchyma = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(lung, [radius] * 2 + [0]))
     tissue = hull & ~(parenchyma > 0)
-    inner = (tissue | np.asarray(hull & (small > -150))) & front_of_spine(hull)
-    inner &= above_liver(hull, tissue)
+    inner = (tissue | np.asarray(hull & (small > -150))) & front_of_spine(alone)
+    inner &= above_liver(alone, tissue & alone)
     columns = np.abs(np.arange(small.shape[2]) - midline(lungs, body)) * step[2]
     inner &= columns < REACH
     kept = _largest(sitk.GetImageFromArray(inner.astype(np.uint8)))
     found = sitk.GetArrayFromImage(sitk.BinaryDilate(kept, [2, 2, 1])) > 0
     return np.asarray(found & hull) if found.any() else np.asarray(hull & body)
+
+
+def in_front(small: Array, lungs: Mask, hull: Mask, middle: float, step: Sequence[float]) -> Mask:
+    """Near the midline, what lies between the lungs, their mirror images and the sternum's back.
+
+    The lungs' own hull leaves out the fat before the great vessels where the lungs do not meet in
+    front of them, and more where a lung lacks a part.
+    """
+    columns = np.arange(small.shape[2])
+    apart = np.abs(columns - middle) * step[2]
+    mirrored = np.rint(2 * middle - columns).astype(int)
+    both = lungs | (lungs[:, :, np.clip(mirrored, 0, len(columns) - 1)] & (apart < REACH))
+    wide = both.any(axis=1).sum(axis=1) * step[2] > APICES  # the trachea is not
+    behind = back_of_sternum(small, hull, apart < STERNUM[1], step)
+    for height in np.flatnonzero(np.isfinite(behind) & wide):
+        row = min(int(behind[height]) + 1, small.shape[1] - 1)
+        both[height, row, apart < STERNUM[1]] = True
+    near = (apart < CENTRAL) & wide[:, None, None]
+    return np.asarray(np.stack([_hull(cut) for cut in both]) & near)
+
+
+def back_of_sternum(small: Array, hull: Mask, columns: Mask, step: Sequence[float]) -> Array:
+    """The row at each height from the widest of the chest on, NaN below and without a sternum.
+
+    It is the first bone from the front. Upwards it comes nearer to the spine: bone that lies
+    further forward than below is the chin.
+    """
+    rows = np.arange(small.shape[1])[None, :, None]
+    widest = int(hull.sum(axis=(1, 2)).argmax())
+    front = np.where(hull.any(axis=(1, 2)), hull.any(axis=2).argmax(axis=1), 0)
+    bone = (small[:, :, columns] > BONE_HU) & (rows <= front[:, None, None])
+    bone &= rows <= bone.argmax(axis=1)[:, None] + STERNUM[0] / step[1]
+    last = np.where(bone.any(axis=1), (bone * rows).max(axis=1), np.nan)
+    seen = np.flatnonzero(np.isfinite(last).mean(axis=1) > SEEN)
+    seen = seen[seen >= widest]
+    found = np.full(len(small), np.nan)
+    if len(seen):
+        heights = np.arange(widest, len(small))
+        known = np.maximum.accumulate(np.nanmedian(last[seen], axis=1))
+        found[widest:] = np.interp(heights, seen, known)
+    return found
 
 
 def front_of_spine(hull: Mask) -> Mask:

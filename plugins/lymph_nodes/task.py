@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from plugins.lymph_nodes.predict import Search
 
 NAME = "lymph_nodes"
-NETWORKS = {"ensemble": ("slab", "full"), "slab": ("slab",), "full": ("full",)}
+EVERY = "installed"
+NETWORKS = {
+    EVERY: ("slab", "full"),
+    "ensemble": ("slab", "full"),
+    "slab": ("slab",),
+    "full": ("full",),
+}
 BYTES_AT_LEAST = 1_500_000_000
 BYTES_A_VOXEL = 14
 """Of the volume, for its copies and maps beside the networks."""
@@ -42,7 +48,7 @@ def segment(  # noqa: PLR0913  one argument for each setting
     spacing: Sequence[float],
     anatomy: Array | None = None,
     names: Mapping[int, str] | None = None,
-    model: str = "ensemble",
+    model: str = EVERY,
     combine: str = "max",
     threshold: float = THRESHOLD,
     smallest: float = 0.0,
@@ -125,21 +131,24 @@ def compare(
 
 
 def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
-    """The networks of a choice, trained with anatomy if that is known; raises UserError.
-
-    An ensemble is made of those that are installed, if only of one.
-    """
+    """The networks of a choice, trained with anatomy if that is known; raises UserError."""
     from inference import weights
 
     present = {info.name: info for info in weights.describe() if info.plugin == NAME}
-    wanted = [
-        f"{name}_priors" if with_anatomy and f"{name}_priors" in present else name
-        for name in NETWORKS[model]
-    ]
-    chosen = [present[name] for name in wanted if name in present]
-    if not chosen:
-        missing = f"The network {model} is not installed: choose of {', '.join(present)}."
-        raise UserError(missing if present else UNTRAINED)
+    chosen, missing = [], []
+    for name in NETWORKS[model]:
+        kinds = sorted((name, f"{name}_priors"), reverse=with_anatomy)
+        found = [present[kind] for kind in kinds if kind in present]
+        chosen += found[:1]
+        missing += [] if found else [name]
+    if not present:
+        raise UserError(UNTRAINED)
+    if not chosen or (missing and model != EVERY):
+        single = [info.name.removesuffix("_priors") for info in present.values()]
+        raise UserError(
+            f"The network {' and '.join(missing)} is not installed: choose of "
+            f"{', '.join(dict.fromkeys((EVERY, *single)))}."
+        )
     return chosen
 
 
@@ -236,8 +245,9 @@ TASK = Task(
     entry="plugins.lymph_nodes.task:segment",
     suits=_suits,
     settings=(
-        Setting("model", "Model", "ensemble", str, tuple(NETWORKS),
-                "ensemble: every installed one; slab: fine, in slabs; full: the chest at once"),
+        Setting("model", "Model", EVERY, str, tuple(NETWORKS),
+                "installed: every one there is; slab: fine, in slabs; full: the chest at once; "
+                "ensemble: both"),
         Setting("combine", "Ensemble by", "max", str, ("max", "mean"),
                 "max: finds more; mean: fewer false finds"),
         Setting("threshold", "Threshold", THRESHOLD, float,

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from inference.series import Array
     from plugins.lymph_nodes.work import NodeWork
 
-TITLES = {
-    "ensemble": "All networks, voxelwise maximum",
-    "slab": "Slab by slab",
-    "full": "The whole chest at once",
+CHOICES = {
+    ("ensemble", "max"): "Both networks, the likelier of the two",
+    ("ensemble", "mean"): "Both networks, their mean",
+    ("slab", "max"): "Slab by slab",
+    ("full", "max"): "The whole chest at once",
 }
+"""The model and how an ensemble is made of it."""
 
 
 class SearchSection(Section["NodeWork"]):
@@ -51,8 +53,9 @@ class SearchSection(Section["NodeWork"]):
         if work is None or work.document in self.running or not self.run_button.isEnabled():
             return
         series = work.document.series
+        model, combine = self.model.currentData()
         settings = TASK.defaults() | {
-            "model": self.model.currentData(), "threshold": work.choices.threshold
+            "model": model, "combine": combine, "threshold": work.choices.threshold
         }  # fmt: skip
         if sentence := memory.check(TASK.estimate_bytes(series, settings)):
             self.session.notices.tell(sentence, level="warning")
@@ -89,15 +92,19 @@ class SearchSection(Section["NodeWork"]):
 
     def offer(self) -> None:
         """Offer the installed networks, in the versions that are in use."""
-        before = self.model.currentData()
+        before = self.model.currentText()
         self.model.clear()
         present = {info.name: info for info in weights.describe() if info.plugin == NAME}
-        single = [name for name in NETWORKS if name in present]
-        for name in [*(["ensemble"] if len(single) > 1 else []), *single]:
-            self.model.addItem(TITLES[name], name)
-        self.model.setCurrentIndex(max(self.model.findData(before), 0))
-        self.model.setVisible(len(single) > 1)
+        there = {name.removesuffix("_priors") for name in present}
+        for (model, combine), title in CHOICES.items():
+            if there.issuperset(NETWORKS[model]):
+                self.model.addItem(title, (model, combine))
+        self.model.setCurrentIndex(max(self.model.findText(before), 0))
+        self.model.setVisible(self.model.count() > 1)
         said = [f"{info.summary} Version {info.version}." for info in present.values()]
+        missing = [name for name in NETWORKS["ensemble"] if name not in there]
+        if present and missing:
+            said.append(f"The network {' and '.join(missing)} is not installed: no ensemble.")
         self.about.setText(" ".join(said) or UNTRAINED)
 
     def _tell(self, work: NodeWork, told: dict[str, Any]) -> None:
