@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inference import registry
+from inference import logs, registry
 from inference.box import Box
 from inference.errors import UserError
 from inference.object_files import counts
@@ -32,6 +33,8 @@ SAME = 2e-2  # mm that corners of two grids may differ and still be the same
 SO = ("was", "were")  # one, several
 READ = "limn-{}.read_labels"  # the command of each plugin that reads labels
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -40,6 +43,9 @@ class Layer:
     series: Series  # the labels as its voxels
     segments: tuple[Segment, ...]  # by the values in it; color "" where the file states none
     notes: tuple[str, ...] = ()  # what the user should know of how they were read
+
+
+Entries = list[Layer] | list[Structure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +215,25 @@ def _resampled(turned: Array, found: Series, grid: Geometry, box: Box) -> Labels
     return labels
 
 
-def _read(path: Path) -> list[Layer] | list[Structure]:
+def _read(path: Path) -> Entries:
     for reader in registry.readers():
         if reader.accepts(path):
-            read: Callable[[Path], list[Layer] | list[Structure]] = registry.command(
-                READ.format(reader.name)
-            )
-            return read(path)
+            read: Callable[[Path], Entries] = registry.command(READ.format(reader.name))
+            return _understood(read, path)
     raise UserError(
         f"{path.name} is no mask that Limn opens: give DICOM SEG or RT structure set, NIfTI, NRRD, "
         "MHA or PNG."
     )
+
+
+def _understood(read: Callable[[Path], Entries], path: Path) -> Entries:
+    try:
+        return read(path)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # headers are malformed in unforeseen ways
+        logger.warning("A mask was not understood: %s", logs.stack(error))
+        raise UserError(f"{path.name} is damaged: copy it again from its source.") from error
 
 
 def _numbered(path: Path, layer: Layer, taken: int) -> tuple[Labels, list[Segment]]:

@@ -15,8 +15,19 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import numpy as np
+import pydicom
+
 from inference.errors import UserError
+from inference.label_files import read_job
+from inference.object_files import Objects, header
 from inference.reading import read
+from inference.series import Geometry
+from inference.worker import JobContext
+from inference.writing import Segment
+from plugins.dicom.load import load_series
+from plugins.dicom.write_rtstruct import write_rtstruct
+from plugins.dicom.write_seg import write_binary
 from tests import phantoms, scanners
 
 ZOO = Path(__file__).parents[2] / "shared/data/dicom_zoo/files"
@@ -49,23 +60,56 @@ def seeds(folder: Path) -> list[bytes]:
     """Small files of every kind."""
     run = phantoms.angiogram(folder / "xa.dcm", phantoms.run(), FrameTime="40")
     frames = scanners.enhanced(folder / "enhanced.dcm", stacks=2, times=2, turned=True)
-    made = [run, frames, scanners.mosaic(folder / "mosaic.dcm")]
+    camera = scanners.camera(folder / "camera.dcm", "DYNAMIC")
+    made = [run, frames, camera, scanners.mosaic(folder / "mosaic.dcm"), *objects(frames)]
+    for path in made:
+        settle(path)
     zoo = sorted(ZOO.iterdir()) if ZOO.is_dir() else []
     return [path.read_bytes() for path in [*made, *zoo] if path.stat().st_size < LARGEST_SEED]
 
 
+def objects(image: Path) -> list[Path]:
+    """A segmentation and a structure set on the first volume of a file, and parts of an image."""
+    series = load_series(image)[0]
+    labels = np.zeros(series.voxels.shape, np.uint8)
+    labels[2:5, 2:7, 2:7], labels[3, 4, 4] = 1, 0
+    drawn = Objects(header(series), labels, None, (Segment(1, "Liver", "#ff0000"),), ())
+    whole = scanners.enhanced(image.with_name("whole.dcm"))
+    parts = scanners.concatenated(whole, (3, 4))
+    stem = image.with_name("drawn")
+    return [*write_binary(drawn, stem), *write_rtstruct(drawn, stem), parts[0]]
+
+
+def settle(path: Path) -> None:
+    """Take away what differs each time that a file is made: the same seed is the same files."""
+    dataset = pydicom.dcmread(path)
+    for element in [*dataset.file_meta, *dataset.iterall()]:
+        if element.VR == "UI" and not str(element.value).startswith("1.2.840.10008"):
+            element.value = "2.25.7"
+        elif element.VR in {"DA", "TM", "DT"}:
+            element.value = None
+    dataset.save_as(path)
+
+
 def trouble(path: Path) -> str:
-    """What is wrong with how a file is read, or ""; in this process."""
-    try:
-        read(path)
-    except UserError as refusal:
-        sentence = str(refusal)
-        if not sentence.endswith(".") or "\n" in sentence:
-            return f"no sentence: {sentence}"
-    except Exception:  # noqa: BLE001
-        return traceback.format_exc()
+    """What is wrong with how a file is read, as an image and as a mask, or ""; in this process."""
+    for reading in (read, as_mask):
+        try:
+            reading(path)
+        except UserError as refusal:
+            sentence = str(refusal)
+            if not sentence.endswith(".") or "\n" in sentence:
+                return f"no sentence: {sentence}"
+        except Exception:  # noqa: BLE001
+            return traceback.format_exc()
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{used // 1024} MB" if used > MEMORY else ""
+
+
+def as_mask(path: Path) -> None:
+    """Onto a small grid, if the file may hold objects."""
+    if any(kind in path.read_bytes()[:2000] for kind in (b"SEG", b"RTSTRUCT")):
+        read_job(JobContext("cpu"), str(path), Geometry(), (9, 9, 9))
 
 
 def read_on(folder: Path, seed: int, start: int, count: int) -> None:
