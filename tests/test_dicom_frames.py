@@ -123,6 +123,23 @@ def test_objects_on_one_of_several_stacks_refer_to_its_frames(tmp_path: Path, ki
 
 
 @pytest.mark.parametrize("kind", WRITERS)
+def test_objects_on_enhanced_files_with_a_frame_each_refer_to_them(
+    tmp_path: Path, kind: str
+) -> None:
+    """Parts with one frame each are as well enhanced files of their own."""
+    whole = scanners.enhanced(tmp_path / "whole.dcm")
+    for path in scanners.concatenated(whole, (1,) * 7):
+        dataset = pydicom.dcmread(path)
+        del dataset.ConcatenationUID
+        dataset.save_as(path)
+    (found,) = load_series(tmp_path)
+    assert found.kind == "volume"
+    sources = {part.SOPInstanceUID: part for part in map(pydicom.dcmread, found.paths)}
+    shown = [place(sources[uid], number) for uid, number in named(written(found, kind, tmp_path))]
+    assert {tuple(np.round(corner, 3) + 0.0) for corner in shown} == corners(found)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
 def test_objects_on_a_dose_lie_where_its_offsets_say(tmp_path: Path, kind: str) -> None:
     dose = phantoms.dicom(tmp_path / "dose.dcm", RTDoseStorage, Modality="RTDOSE")
     phantoms.set_pixels(dose, np.arange(5 * 8 * 9, dtype=np.uint16).reshape(5, 8, 9))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.uid import (
     UID,
     DigitalMammographyXRayImageStorageForPresentation,
@@ -19,7 +19,7 @@ from pydicom.uid import (
 
 from inference.errors import UserError
 from plugins.dicom.load import load_series
-from tests import phantoms
+from tests import phantoms, scanners
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -179,3 +179,16 @@ def _repeat(folder: Path, phases: list[dict[str, Any]], *, numbered: bool = True
             setattr(dataset, keyword, value)
         phantoms.set_pixels(dataset, PICTURE)
         _saved(folder, dataset, f"IM{number}")
+
+
+@pytest.mark.parametrize("slope", ["", "abc", "0"])
+def test_a_scale_that_is_no_number_is_told(tmp_path: Path, slope: str) -> None:
+    slices = scanners.chest(tmp_path)
+    for dataset in slices:
+        dataset["RescaleSlope"] = DataElement(0x00281053, "LO", slope)
+    (series,) = load_series(phantoms.save(tmp_path / "ct", slices))
+    assert any("does not state validly how its values" in said for said in series.warnings)
+    for dataset in slices:
+        del dataset.RescaleSlope, dataset.RescaleIntercept
+    (series,) = load_series(phantoms.save(tmp_path / "none", slices))
+    assert series.warnings == ()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from plugins.dicom.header import Plane
     from plugins.dicom.references import Shown
 
+GROUPS = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+
 
 def gathered(pictures: Sequence[Shown]) -> list[Dataset]:
     """One header that holds these frames; the sources themselves if they are single pictures."""
@@ -56,8 +58,9 @@ def refer_back(made: Dataset, pictures: Sequence[Shown]) -> None:
 
 
 def _of_frames(pictures: Sequence[Shown]) -> bool:
+    """Also where each file of a multi-frame class holds one alone."""
     return any(
-        frames(picture.source) > 1 or "SharedFunctionalGroupsSequence" in picture.source
+        frames(picture.source) > 1 or any(name in picture.source for name in GROUPS)
         for picture in pictures
     )
 

@@ -12,7 +12,7 @@ from pydicom.uid import UID
 from inference.errors import UserError
 from inference.reading import decoding, require_memory, sha256
 from plugins.dicom.decoders import decode_all, decode_whole_frames
-from plugins.dicom.header import group, has_image, number, text
+from plugins.dicom.header import group, has_image, number, numbers, text
 from plugins.dicom.overlays import without_spare_bits
 from plugins.dicom.repair import repair
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 100_000
 UNSHOWN = {"ARGB", "CMYK", "HSV"}  # colours that the standard retired
+NO_SCALE = (
+    "The file does not state validly how its values are to be scaled (rescale slope and intercept):"
+    " they were taken as stored where it does not, and may not be in their unit."
+)
 UNITS = {"BQML": "Bq/ml", "CNTS": "counts", "GML": "g/ml", "PROPCPS": "counts/s"}  # of PET
 
 
@@ -91,8 +95,9 @@ def shown(stored: Stored, headers: Sequence[Dataset]) -> Shown:
         return _colour(stored)
     values, unit = _rescaled(stored, headers)
     if stored.photometric == "MONOCHROME1":
-        return Shown(_inverted(values), rgb=False, unit=unit)
-    return Shown(values, rgb=False, unit=unit)
+        values = _inverted(values)
+    notes = () if all(map(_states_scale, headers)) else (NO_SCALE,)
+    return Shown(values, rgb=False, unit=unit, notes=notes)
 
 
 def _require_layout(path: Path, dataset: Dataset) -> None:
@@ -246,6 +251,15 @@ def _line(header: Dataset, frame: int) -> tuple[float, float, str]:
         unit = "HU"
     unit = UNITS.get(unit, unit) or UNITS.get(text(header, "Units"), "")
     return number(source, "RescaleSlope", 1) or 1.0, number(source, "RescaleIntercept", 0), unit
+
+
+def _states_scale(header: Dataset) -> bool:
+    """Whether the numbers that turn stored values into their unit are such, where they are."""
+    source = group(header, "PixelValueTransformationSequence") or header
+    slopes = [numbers(part, name) for part, name in ((header, "DoseGridScaling"),
+              (source, "RescaleSlope")) if name in part]  # fmt: skip
+    shifted = "RescaleIntercept" not in source or numbers(source, "RescaleIntercept")
+    return bool(shifted) and all(found and found[0] for found in slopes)
 
 
 def _on_line(values: Array, slope: float, intercept: float) -> Array:

@@ -95,8 +95,9 @@ def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...
         # careless programs give all images one identifier
         unique.setdefault((uid, *(text(entry.header, name) for name in OWN)), entry)
     copies = len(slices) - len(unique)
-    notes = (f"{copies} files are copies of others and were left out.",) if copies else ()
-    return list(unique.values()), notes
+    several = f"{copies} files are copies of others and were left out."
+    one = "One file is a copy of another and was left out."
+    return list(unique.values()), (one if copies == 1 else several,) * bool(copies)
 
 
 def build(
