@@ -22,7 +22,7 @@ from inference.job import WorkerCrashed
 from inference.series import Geometry, Series
 from plugins.click_segmentation.following import Following
 from plugins.click_segmentation.lanes import Doubt
-from plugins.click_segmentation.stretches import Stretch, plan
+from plugins.click_segmentation.stretches import Stretch, nearest, plan
 from tests.follow_for_tests import ASKED
 
 if TYPE_CHECKING:
@@ -134,9 +134,10 @@ def test_only_stretches_in_the_span_and_none_beyond_an_emptied_slice() -> None:
     assert plan([10], [11], 40, (10, 12)) == [Stretch(10, 10, 1, None, 39)]
 
 
-def test_a_stretch_that_ended_goes_to_its_least_certain_slice() -> None:
+def test_a_stretch_that_ended_goes_to_where_the_network_is_in_doubt() -> None:
     ended, free = Stretch(10, 14, 1, None, 39), Stretch(20, 16, -1, None, 16)
     assert ended.reached([0.9, 0.95, 0.7, 0.8]) == 12
+    assert ended.reached([0.95, 0.7, 0.7, 0.7]) == 12
     assert ended.reached([0.95, 0.95, 0.91, 0.92]) == 14
     assert ended.reached([0.9, 0.7]) == 12  # following ended by itself
     assert ended.reached([]) == 10
@@ -145,6 +146,16 @@ def test_a_stretch_that_ended_goes_to_its_least_certain_slice() -> None:
     assert list(ended.ahead(planes)) == [11, 12, 13, 14]
     assert list(free.ahead(planes)) == [19, 18, 17, 16]
     assert list(Stretch(0, 0, 1, None, 39).ahead(planes)) == []
+
+
+def test_the_nearest_slice_within_a_centimetre() -> None:
+    labels = np.zeros((20, 4, 5), np.uint8)
+    labels[3, 1, 1] = labels[9, 2, 2] = 1
+    labels[7] = 2
+    np.testing.assert_array_equal(nearest(labels, 1, 8, 2.0), labels[9] == 1)
+    np.testing.assert_array_equal(nearest(labels, 1, 0, 3.0), labels[3] == 1)
+    assert nearest(labels, 1, 0, 5.0) is None
+    assert nearest(labels, 1, 19, 12.0) is None
 
 
 # --- following -----------------------------------------------------------------------------------
@@ -240,7 +251,7 @@ def test_an_emptied_slice_is_the_end(follower: Follower, document: Document) -> 
     assert document.labels[29].any()
 
 
-def test_before_an_emptied_slice_it_goes_to_the_least_certain_one(
+def test_before_an_emptied_slice_it_goes_to_where_the_model_is_in_doubt(
     follower: Follower, document: Document
 ) -> None:
     body = seed(document, 0, 20)

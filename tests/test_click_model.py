@@ -15,6 +15,7 @@ from plugins.click_segmentation import teaching
 from plugins.click_segmentation.doubt import absent, misjudged, overdone
 from plugins.click_segmentation.encoding import BESIDE, SIGMA, encode
 from plugins.click_segmentation.evaluate import outliner_of
+from plugins.click_segmentation.follow import Far, follow
 from plugins.click_segmentation.lessons import begin, loss_of, objective
 from plugins.click_segmentation.model import FAST, LARGE, ClickNet, build, likeness
 from plugins.click_segmentation.obedience import obeyed
@@ -414,3 +415,43 @@ def test_a_tiny_network_learns_to_outline_a_disc():
         losses.append(loss.item())
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     assert all(p.grad is not None for p in network.parameters())
+
+
+class Copying(torch.nn.Module):
+    """Outlines what it is told of the mask before: stands in for a trained network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steepness = torch.nn.Parameter(torch.tensor(40.0))
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return image
+
+    def decode(self, encoded: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        return self.steepness * (maps[:, 2:3] - 0.25)
+
+
+def test_the_nearest_slice_tells_how_large_an_object_is() -> None:
+    mask = disc() > 0
+    image, told = picture(mask), Outliner(Copying(), "cpu", 64, Encodings())
+    inside = told.outline(image, [click(45, 75)], beside=mask).mask
+    assert 2 * (inside & mask).sum() / (inside.sum() + mask.sum()) > 0.95
+    elsewhere = told.outline(image, [click(10, 10)], beside=mask).mask
+    assert elsewhere.sum() == 1
+    corrected = told.outline(image, [click(45, 75)], previous=inside, beside=~mask).mask
+    assert not (corrected & ~inside).any()
+
+
+def test_between_like_slices_the_shape_between_them_is_the_guide() -> None:
+    told = Outliner(Copying(), "cpu", 64, Encodings())
+    first, alike, other = (disc(radius=radius) > 0 for radius in (24, 20, 9))
+    slab = np.stack([picture(first)] * 3)
+
+    def areas(far: np.ndarray) -> np.ndarray:
+        steps = list(follow(told, slab, (1.0, 1.0), first, {}, None, Far(far, 4)))
+        assert not any(step.end for step in steps)
+        return np.array([step.mask.sum() for step in steps])
+
+    radii = np.sqrt(areas(alike) / np.pi)
+    np.testing.assert_allclose(radii, (23, 22, 21), atol=0.6)
+    np.testing.assert_allclose(areas(other), first.sum(), rtol=0.06)

@@ -205,6 +205,23 @@ def test_a_mask_that_is_there_is_taken_up(session: ClickSession, model: Model) -
 # --- locks ---------------------------------------------------------------------------------------
 
 
+def test_a_slice_that_is_begun_is_told_of_the_nearest_one(
+    session: ClickSession, model: Model
+) -> None:
+    session.add(click(1, 10, 10))
+    assert model.questions[-1].beside is None
+    model.settle()
+    found = session.document.labels[1] == 1
+    session.add(click(4, 10, 10))
+    np.testing.assert_array_equal(model.questions[-1].beside, found)
+    model.settle()
+    session.add(click(4, 11, 11, positive=False))
+    assert model.questions[-1].beside is None  # it has a mask of its own
+    model.settle()
+    session.move(Place(1, 0, 1), 0, click(1, 11, 12))
+    assert model.questions[-1].beside is None  # what was followed from it may be mistaken too
+
+
 def test_finished_objects_are_locked_and_never_eaten(session: ClickSession, model: Model) -> None:
     document = session.document
     session.add(click(2, 5, 5))

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from inference.box import Box
+from inference.metrics import confusion
 from inference.morphology import signed_distance
 from plugins.click_segmentation.encoding import BESIDE
 from plugins.click_segmentation.obedience import obeyed
@@ -45,6 +46,10 @@ OVERLAP = 0.2
 
 STRANGE = 3.0
 """Deviations of the grey values in the slice before that their median may differ."""
+
+ALIKE = 0.75
+"""Dice of two hand-made slices from which on the shape between them is a better guide than the
+slice before."""
 
 SHAPED = 0.3
 """Between two hand-made slices an outline is so much of the way to the shape between them."""
@@ -85,12 +90,12 @@ def follow(
     """The object in each slice of the slab; a step with an `end` is the last and not part of it.
 
     `previous` is its mask in the slice beside the slab, `before` that slice's image if it is at
-    hand, and `prompts` what was said of slices of the slab: there the object does not end. With
-    `far`, it is looked for where the shape between both ends lies.
+    hand, and `prompts` what was said of slices of the slab: there the object does not end. If
+    `far` is much like `previous`, it is looked for where the shape between both lies.
     """
     mask = previous != 0
     known = None if before is None else _greys(before, mask)
-    shapes = iter(()) if far is None else interpolated(mask, far.mask != 0, far.steps, spacing)
+    shapes = _shapes(mask, far, spacing)
     for number, image in enumerate(slab):
         said, shape = prompts.get(number, ()), next(shapes, None)
         if shape is None:
@@ -104,6 +109,13 @@ def follow(
         known = _greys(image, mask)
         if before_now is not None:
             known = known[0], min(known[1], before_now[1])
+
+
+def _shapes(mask: Mask, far: Far | None, spacing: Sequence[float]) -> Iterator[Mask]:
+    """The shapes from a slice to another, none if the object changes much on its way."""
+    if far is None or confusion(mask, far.mask != 0).dice < ALIKE:
+        return iter(())
+    return interpolated(mask, far.mask != 0, far.steps, spacing)
 
 
 def _next(

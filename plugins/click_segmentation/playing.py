@@ -11,7 +11,7 @@ import numpy as np
 from inference.box import Box
 from inference.metrics import confusion, surface_distances
 from plugins.click_segmentation.prompts import Prompt
-from plugins.click_segmentation.stretches import plan
+from plugins.click_segmentation.stretches import nearest, plan
 from plugins.click_segmentation.users import careful
 from plugins.click_segmentation.volume import fill
 
@@ -111,7 +111,8 @@ class Volume:
     """An object in a volume, prompt by prompt, as the window shows it."""
 
     def __init__(self, outliner: Outliner, image: Array, spacing: Sequence[float]) -> None:
-        self.outliner, self.image, self.spacing = outliner, image, spacing[1:]
+        self.outliner, self.image = outliner, image
+        self.step, self.spacing = spacing[0], spacing[1:]
         self.mask = np.zeros(image.shape[:3], bool)
         self.prompts: dict[int, list[Prompt]] = {}
 
@@ -120,7 +121,8 @@ class Volume:
         said = self.prompts.setdefault(index, [])
         said.append(prompt)
         before = self.mask[index]
-        found = self.outliner.outline(self.image[index], said, before, self.spacing)
+        beside = nearest(self.mask, True, index, self.step)
+        found = self.outliner.outline(self.image[index], said, before, self.spacing, beside=beside)
         self.mask[index] = found.mask
         known = [i for i in sorted(self.prompts) if self.mask[i].any()]
         ends = [i for i in sorted(self.prompts) if i not in known]

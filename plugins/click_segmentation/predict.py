@@ -12,8 +12,8 @@ import torch  # noqa: TID253  the worker's side
 from inference.box import Box
 from inference.device import mixed_precision
 from plugins.click_segmentation.doubt import absent, misjudged, overdone
-from plugins.click_segmentation.encoding import encode
-from plugins.click_segmentation.obedience import obeyed
+from plugins.click_segmentation.encoding import BESIDE, encode
+from plugins.click_segmentation.obedience import obeyed, touched
 from plugins.click_segmentation.prepare import crop_of, normalise
 from plugins.click_segmentation.reach import pulled
 from plugins.click_segmentation.zoom import CLOSER, SEEN, fill, fitted, looks
@@ -96,11 +96,13 @@ class Outliner:
         spacing: Sequence[float] = (1.0, 1.0),
         locked: Image | None = None,
         fresh: int | None = None,
+        beside: Image | None = None,
     ) -> Outline:
         """Outline a slice (down, right[, 3]) by all its prompts and the mask before.
 
         The newest `fresh` prompts are those that `previous` does not answer yet: one, or all
-        where there is nothing before, if not given.
+        where there is nothing before, if not given. `beside` is the object's mask in the nearest
+        slice, which tells how large it is where nothing else does.
         """
         if previous is not None and previous.any():
             new = min(1, len(prompts)) if fresh is None else fresh
@@ -111,7 +113,11 @@ class Outliner:
             return self._corrected(image, prompts, previous, spacing, obey)
         if not any(prompt.positive for prompt in prompts):
             return Outline(np.zeros(image.shape[:2], bool), 0.0)
-        found = self._first(image, prompts, spacing)
+        if beside is not None and any(touched(beside != 0, one).any() for one in prompts):
+            crop = fitted(beside, prompts, spacing, self.size)
+            found = self.seen(image, crop, prompts, beside, BESIDE)
+        else:
+            found = self._first(image, prompts, spacing)
         return replace(found, mask=obeyed(found.mask, prompts, locked=locked))
 
     def _first(self, image: Image, prompts: Sequence[Prompt], spacing: Sequence[float]) -> Outline:

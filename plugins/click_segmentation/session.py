@@ -20,6 +20,7 @@ from inference.errors import UserError
 from plugins.click_segmentation import learning
 from plugins.click_segmentation.prompts import flat
 from plugins.click_segmentation.slices import Place, Question, Said
+from plugins.click_segmentation.stretches import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -235,7 +236,16 @@ class ClickSession:
         others = [p for at, _, p in self.prompts(place.object_id) if at != place]
         prompts = flat((*others, *said.prompts), place.axis, place.index)
         protected = self.document.protected
-        return Question(place, said, prompts, labels, protected, previous, fresh)
+        beside = self._beside(place) if said.grown and not previous.any() else None
+        return Question(place, said, prompts, labels, protected, previous, fresh, beside)
+
+    def _beside(self, place: Place) -> Mask | None:
+        """The object in the nearest slice."""
+        document, axis = self.document, place.axis
+        if axis is None or not place.object_id:
+            return None
+        planes = np.moveaxis(document.labels, axis, 0)
+        return nearest(planes, place.object_id, place.index, document.scale[axis])
 
     def _stands(self, question: Question) -> bool:
         place = question.place

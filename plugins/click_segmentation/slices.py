@@ -148,6 +148,7 @@ class Question:
     protected: Mask  # of each label, whether its object is locked
     previous: Mask  # the object that the answer goes on from
     fresh: int  # how many of the newest prompts `previous` does not answer yet
+    beside: Mask | None = None  # the object in the nearest slice, where this one is begun
 
     @property
     def locked(self) -> Mask:

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
+NEAR = 10.0
+"""mm: in slices so far apart an object has about the same outline."""
+
 CERTAIN = 0.9
 """Where the network expects such a Dice everywhere, nothing tells where an object ends."""
+
+
+DOUBT = 4
+"""That an object ended at a slice is as likely as this power of what is missing to Dice 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,13 @@ class Stretch:
     def reached(self, scores: Sequence[float]) -> int:
         """The slice where the object ends, given what the network expects of those followed.
 
-        Following that the user must stop has gone on into something else: that begins at the
-        least certain slice, unless the network was certain of all.
+        Following that the user must stop has gone on into something else at an unknown slice: one
+        where the network is in doubt more likely than another. The object ends at the median.
         """
         count = len(scores)
         if self.ended and count == self.count and min(scores, default=1.0) < CERTAIN:
-            count = int(np.argmin(scores))
+            doubt = np.cumsum((1 - np.asarray(scores)) ** DOUBT)
+            count = int(np.argmax(doubt > doubt[-1] / 2))
         return self.seed + self.direction * count
 
 
@@ -167,6 +175,17 @@ def plan(
 
 def _beyond(seed: int, last: int, rest: int) -> Stretch:
     return Stretch(seed, last, 1 if rest > seed else -1, None, rest)
+
+
+def nearest(planes: NDArray[Any], value: int, index: int, millimetres: float) -> Mask | None:
+    """Where the nearest slice within NEAR of one has a value; `millimetres` from slice to slice."""
+    reach = int(NEAR / millimetres)
+    low = max(0, index - reach)
+    shown: Mask = planes[low : index + reach + 1] == value
+    places = np.flatnonzero(shown.any((1, 2)))
+    if not places.size:
+        return None
+    return np.asarray(shown[places[np.abs(places + low - index).argmin()]])
 
 
 def _reaches(low: int, high: int, span: tuple[int, int] | None) -> bool:

@@ -36,7 +36,7 @@ BYTES_AT_LEAST = 700_000_000
 """Of the worker with a network and its crops, whatever the size of the image."""
 
 
-def segment(
+def segment(  # noqa: PLR0913  one argument for each thing that a request holds
     context: JobContext,
     image: Array,
     prompts: Sequence[Mapping[str, Any]],
@@ -44,18 +44,20 @@ def segment(
     spacing: Sequence[float] = (1.0, 1.0),
     locked: Array | None = None,
     fresh: int | None = None,
+    beside: Array | None = None,
     model: str = "fast",
 ) -> dict[str, Any]:
     """Outline one slice (down, right[, 3]); `prompts` in its pixels, `spacing` in mm.
 
     `previous` is the mask before, `locked` what must not become the object, and the newest `fresh`
-    prompts are those that `previous` does not answer yet (one, or all where it is empty). Returns
+    prompts are those that `previous` does not answer yet (one, or all where it is empty); `beside`
+    is the mask in the nearest slice. Returns
     "mask", uint8, of the "box" ((start), (stop)) that holds the object before and after; and
     "score", the Dice that the network expects. Raises UserError.
     """
     said = [Prompt.from_json(entry, 2) for entry in prompts]
     outliner, info = _outliner(context, model)
-    found = outliner.outline(image, said, previous, spacing, locked, fresh)
+    found = outliner.outline(image, said, previous, spacing, locked, fresh, beside)
     before = np.zeros_like(found.mask) if previous is None else previous != 0
     box = Box.of(found.mask | before) or Box((0, 0), (0, 0))
     return _answer(found.mask, box) | {

@@ -78,6 +78,8 @@ class Asking:
         arrays = {"image": np.ascontiguousarray(place.cut(document.image))}
         if question.previous.any():
             arrays["previous"] = question.previous.astype(np.uint8)
+        if question.beside is not None:
+            arrays["beside"] = question.beside.astype(np.uint8)
         if question.locked.any():
             arrays["locked"] = question.locked.astype(np.uint8)
         steps = [mm for axis, mm in enumerate(document.scale) if axis != place.axis]
