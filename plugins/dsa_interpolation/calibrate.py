@@ -63,7 +63,7 @@ def fitted(signs: Array, right: Array) -> dict[str, float]:
 
     limits = [(None, None), *[(None, 0.0)] * 3]
     found = minimize(loss, np.array([0.0, -0.5, -0.5, -0.5]), bounds=limits).x
-    names = ("offset", "difference", "residual", "disagreement")
+    names = ("offset", "difference", "change", "way")
     return {name: round(float(w), 4) for name, w in zip(names, found, strict=True)}
 
 

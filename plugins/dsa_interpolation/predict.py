@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from inference.series import Array
     from plugins.dsa_interpolation.model import MoStDSA
     from plugins.dsa_interpolation.prepare import Scale
-    from plugins.dsa_interpolation.sampling import Fields
 
 EDGE = 1024
 """Motion of larger frames is found at a fraction of their size; they are warped at their own."""
@@ -50,40 +49,32 @@ def between(
         frames = torch.stack([_tensor(scale.forward(frame), device) for frame in pair])
         padded = _padded(frames, STRIDE * factor)
         small = F.avg_pool2d(padded, factor) if factor > 1 else padded
-        observed = network.observe(*small.chunk(2))
-        way = agreed(small, network.way(observed))
+        way = agreed(small, network.way(network.observe(*small.chunk(2))))
+        before = _reduced(torch.cat([small[:1] - small[1:], resize(way, 2)], dim=1), 1)
     for share in shares:
         with torch.inference_mode():
-            image = _composed(padded, factor * resize(at(way, share), 2 * factor), share)
-            time = torch.full((1, 1, 1, 1), float(share), device=device)
-            maps = _doubts(small, network.fields(observed, time))
+            flow = factor * resize(at(way, share), 2 * factor)
+            first, last = warp_both(padded, flow).chunk(2)
+            image = merged(first, last, share)
+            maps = torch.cat([_reduced(first - last, factor), before])
         height, width = pair[0].shape
         found = image[0, 0, :height, :width].cpu().numpy()
         signs = _signs(maps, (height // factor, width // factor), share)
         yield Made(scale.back(found, pair[0].dtype), signs)
 
 
-def _composed(frames: torch.Tensor, flow: torch.Tensor, share: float) -> torch.Tensor:
-    """The frame (1, 1, y, x)."""
-    first, last = warp_both(frames, flow).chunk(2)
-    return merged(first, last, share)
-
-
-def _doubts(frames: torch.Tensor, fields: Fields) -> torch.Tensor:
-    """Maps (6, y / 8, x / 8) of what the network alone would do: where a frame may be wrong."""
-    flow, _ = fields.stages[-1]
-    first, last = warp_both(frames, flow).chunk(2)
-    return F.avg_pool2d(torch.cat([first - last, fields.residual, flow], dim=1), 8)[0]
+def _reduced(maps: torch.Tensor, factor: int) -> torch.Tensor:
+    """(1, n, y, x) to (n, y / 8, x / 8) of the size at which motion was found."""
+    return F.avg_pool2d(maps, 8 * factor)[0]
 
 
 def _signs(maps: torch.Tensor, shape: tuple[int, int], share: float) -> Signs:
+    """From the difference of both frames as they are merged, and as they came, and the way."""
     rows, columns = (max(1, n // 8) for n in shape)
-    difference, residual, *flow = maps[:, :rows, :columns].cpu().numpy()
-    back, forth = np.stack(flow[:2]), np.stack(flow[2:])
-    apart = np.hypot(*(back * (1 - share) + forth * share))
-    seen = np.abs(difference) * min(share, 1 - share) * 2
-    weighted = apart * np.abs(difference)  # where all is flat, the way does not matter
-    return Signs(worst(seen), worst(np.abs(residual)), worst(weighted))
+    left, change, *way = maps[:, :rows, :columns].cpu().numpy()
+    near = min(share, 1 - share) * 2
+    far = np.hypot(*way) * np.abs(change)  # where all is flat, the way does not matter
+    return Signs(*(worst(np.abs(sign)) * near for sign in (left, change, far)))
 
 
 def _tensor(frame: Array, device: str) -> torch.Tensor:

@@ -95,11 +95,14 @@ def _gap(index: int, times: Sequence[float], count: int, wanted: Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What tells that a synthetic frame is wrong, in units of the scaled frames."""
+    """What tells that a synthetic frame is wrong, in units of the scaled frames.
 
-    difference: float  # between the two warped frames, where it is worst
-    residual: float  # what refinement had to change, where it is worst
-    disagreement: float  # between the ways to the first and to the last frame, px
+    Less counts the nearer the frame is to one that was taken.
+    """
+
+    difference: float  # between the two frames as they are merged, where it is worst
+    change: float  # between the two frames as they came, where it is largest
+    way: float  # px from one to the other, times that change
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,8 @@ class Trust:
 
     offset: float = -4.3
     difference: float = -1.4
-    residual: float = -0.3
-    disagreement: float = -0.2
+    change: float = -0.3
+    way: float = -0.2
 
     def confidence(self, signs: Signs) -> float:
         """0 to 1."""
@@ -119,7 +122,7 @@ class Trust:
     @property
     def weights(self) -> tuple[float, float, float]:
         """Of `features`."""
-        return self.difference, self.residual, self.disagreement
+        return self.difference, self.change, self.way
 
     @classmethod
     def read(cls, details: Mapping[str, Any]) -> Trust:
@@ -139,7 +142,7 @@ STEPPED = 3
 
 def features(signs: Signs) -> Array:
     """Logarithms: errors grow by factors."""
-    values = signs.difference + 1e-3, signs.residual + 1e-3, signs.disagreement + 1e-1
+    values = signs.difference + 1e-3, signs.change + 1e-3, signs.way + 1e-2
     return np.asarray(np.log(values))
 
 
