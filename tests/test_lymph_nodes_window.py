@@ -14,6 +14,8 @@ from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from plugins.lymph_nodes.widget_look import LONG, SHORT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -96,6 +98,7 @@ def test_nodes_are_read_by_keys_alone(window: LimnWindow, ct: Path, tmp_path: Pa
     assert document.active == work.row("Node 1").object_id
     texts = [outline.text for outline in window.views.outlines]
     assert f"{node.short_axis_mm:.1f} × {node.long_axis_mm:.1f} mm" in texts
+    draws_both_axes_in_all_three_planes(window)
 
     # accept goes on to the next open node, reject to the last
     press(window, Qt.Key.Key_Y)
@@ -135,6 +138,15 @@ def test_nodes_are_read_by_keys_alone(window: LimnWindow, ct: Path, tmp_path: Pa
     window.views.tool = None
 
     saves_report_and_table(window, widget, tmp_path)
+
+
+def draws_both_axes_in_all_three_planes(window: LimnWindow) -> None:
+    for view in window.views.slices:
+        axis = view.shown()[0].slicing
+        seen = [line for line in window.views.outlines if line.axis == axis]
+        assert {line.color for line in seen} == {LONG, SHORT}
+        here = round(window.views.display.position[axis])
+        assert [line.positions[0][axis] for line in seen] == [here] * 2
 
 
 def decides_on_nothing_that_was_not_looked_at(window: LimnWindow, widget: LymphNodesWidget) -> None:
@@ -217,4 +229,4 @@ def test_an_earlier_study_is_compared(window: LimnWindow, ct: Path, tmp_path: Pa
     settled(widget)
     [row] = widget.work.rows
     assert row.change_mm == pytest.approx(4, abs=1.5)
-    assert "1 nodes matched" in widget.comparison.note.text()
+    assert "1 node matched" in widget.comparison.note.text()

@@ -141,7 +141,8 @@ def _suits(document: Document) -> bool:
 
 def _gone(work: NodeWork) -> str:
     """What was compared, and the earlier nodes that are no longer there."""
-    said = f"Compared with {work.compared_with}: {len(work.earlier)} nodes matched."
+    many = len(work.earlier)
+    said = f"Compared with {work.compared_with}: {many} node{'s' * (many != 1)} matched."
     if not work.gone:
         return said
     listed = ", ".join(f"{one.name} ({one.short_axis_mm:.1f} mm)" for one in work.gone)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gui.tool import Mark, Outline
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from gui.planes import Position
     from gui.tool import Pointer
     from gui.views import Views
-    from plugins.lymph_nodes.measure import Line
+    from plugins.lymph_nodes.measure import Line, Node
     from plugins.lymph_nodes.review import Row
 
 OWNER = "lymph_nodes"
@@ -22,16 +24,34 @@ CLOSE_MM = 150.0
 
 
 def axes_of(row: Row) -> list[Outline]:
-    """Both axes with their lengths, seen in the axial slice in which they were measured."""
+    """Both axes with their lengths in the axial slice in which they were measured.
+
+    In the other two planes through the node they are seen from the side, one upon the other.
+    """
     node = row.node
+    lines = [(node.long_ends, LONG), (node.short_ends, SHORT)]
+    texts = ["", ""]
+    upper = min((0, 1), key=lambda which: min(y for y, _ in lines[which][0]))
+    texts[upper] = f"{node.short_axis_mm:.1f} × {node.long_axis_mm:.1f} mm"  # not over the node
+    drawn = [
+        Outline(tuple((float(node.slice), y, x) for y, x in ends), color, text, 0, closed=False)
+        for (ends, color), text in zip(lines, texts, strict=True)
+    ]
+    return drawn + [side for axis in (1, 2) for side in _from_the_side(node, axis, lines)]
 
-    def line(ends: Line, color: str, text: str) -> Outline:
-        points = tuple((float(node.slice), y, x) for y, x in ends)
-        return Outline(points, color, text, axis=0, closed=False)
 
+def _from_the_side(node: Node, axis: int, lines: list[tuple[Line, str]]) -> list[Outline]:
+    """Lines of the axial slice in the coronal (1) or sagittal (2) plane, the shorter on top."""
+    other = 3 - axis
+    made = []
+    for ends, color in lines:
+        points = np.array([(node.slice, *end) for end in ends], float)
+        points[:, axis] = round(node.centroid[axis])
+        made.append((float(abs(np.diff(points[:, other])[0])), points, color))
+    made.sort(key=lambda one: -one[0])
     return [
-        line(node.short_ends, SHORT, ""),
-        line(node.long_ends, LONG, f"{node.short_axis_mm:.1f} × {node.long_axis_mm:.1f} mm"),
+        Outline(tuple(map(tuple, points.tolist())), color, axis=axis, closed=False)
+        for _, points, color in made
     ]
 
 

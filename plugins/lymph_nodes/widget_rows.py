@@ -66,7 +66,7 @@ COLUMNS = (
     Column("No", lambda row: row.number, lambda row: str(row.number or "…"), "188", "Number"),
     Column("Station", _order, _station, "10R ?", "IASLC station; with ? as proposed"),
     Column("Short", lambda row: row.node.short_axis_mm,
-           lambda row: _figure(row.node.short_axis_mm), "88.8 ▾", "Short axis in its slice, mm"),
+           lambda row: _figure(row.node.short_axis_mm), "88.8", "Short axis in its slice, mm"),
     Column("Long", lambda row: row.node.long_axis_mm,
            lambda row: _figure(row.node.long_axis_mm), "88.8", "Long axis in its slice, mm"),
     Column("ml", lambda row: row.node.volume_ml,

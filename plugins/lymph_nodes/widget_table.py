@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from plugins.lymph_nodes.review import Row
 
 PADDING = 12  # px, of both sides of a cell
-NARROW = "QHeaderView::section { padding: 4px 5px; }"
+NARROW = (
+    "QHeaderView::section { padding: 6px 5px 3px 5px; }"
+    "QHeaderView::up-arrow, QHeaderView::down-arrow { subcontrol-origin: border;"
+    " subcontrol-position: top center; width: 8px; height: 6px; }"
+)
+"""Headings hardly wider than their text: the sign for the order stands above it."""
 ROWS_SHOWN = 12
 FIRST_LEFT_OUT = ("Conf", "HU", "ml", "Long")
 """Where there is little room."""
