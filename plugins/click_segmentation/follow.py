@@ -60,10 +60,7 @@ FLAT = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Far:
-    """The object in a slice behind the slab, at which it does not end before; and how far that is.
-
-    `steps` are slices from the one beside the slab.
-    """
+    """The object in a slice to which it goes on, `steps` slices from the one before the slab."""
 
     mask: Array
     steps: int
@@ -144,14 +141,19 @@ def _between(
     if not shape.any():
         return Step(shape, 0.0, NOTHING)
     found = _found(outliner, image, spacing, shape, said)
-    box = Box.of(found.mask | shape)
-    if said or not found.mask.any() or box is None:
-        return found if found.mask.any() else replace(found, end=NOTHING)
+    if not found.mask.any():
+        return replace(found, end=NOTHING)
+    return found if said else replace(found, mask=_shaped(found.mask, shape, spacing))
+
+
+def _shaped(found: Mask, shape: Mask, spacing: Sequence[float]) -> Mask:
+    """What was found, SHAPED of the way to a shape; neither is empty."""
+    box = Box.of(found | shape) or Box((0, 0), (0, 0))
     part = box.grown((2, 2), shape.shape).slices
-    depths = [signed_distance(mask[part], spacing) for mask in (found.mask, shape)]
-    mask = np.zeros_like(shape)
-    mask[part] = (1 - SHAPED) * depths[0] + SHAPED * depths[1] > 0
-    return replace(found, mask=mask)
+    inside, expected = (signed_distance(mask[part], spacing) for mask in (found, shape))
+    result = np.zeros_like(shape)
+    result[part] = (1 - SHAPED) * inside + SHAPED * expected > 0
+    return result
 
 
 def _found(
