@@ -185,7 +185,7 @@ def test_localizer_and_copy_beside_a_ct_are_told(tmp_path: Path) -> None:
     (tmp_path / "ct" / "readme.txt").write_text("no DICOM", "utf-8")
     found = read(tmp_path / "ct")
     assert sorted(series.kind for series in found) == ["image", "volume"]
-    assert all("1 files are copies" in " ".join(series.warnings) for series in found)
+    assert all("One file is a copy of another" in " ".join(series.warnings) for series in found)
     assert all("several orientations" in " ".join(series.warnings) for series in found)
 
 

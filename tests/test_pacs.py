@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ from plugins.dicom.network.archive import FoundSeries, Instance, Query, Study
 from plugins.dicom.network.inbox import Inbox, Stranger
 from plugins.dicom.network.listener import NOT_ASKED, listening
 from plugins.dicom.network.passwords import Passwords
+from plugins.dicom.network.web import WebArchive
 from plugins.dicom.widget_pacs_results import ResultsTree
 from plugins.dicom.write_seg import write_binary
 from tests import orthanc, phantoms
@@ -339,6 +341,29 @@ def mute(port: int, kind: str, seconds: float) -> Server:
         "web": Server("Mute", "web", url=f"http://127.0.0.1:{port}/", seconds=seconds),
         "https": Server("Mute", "web", url=f"https://127.0.0.1:{port}/", seconds=seconds),
     }[kind]
+
+
+class Forgetful(socketserver.StreamRequestHandler):
+    """Answers once on a connection, seems to keep it, and closes it when it is asked again."""
+
+    def handle(self) -> None:
+        while self.rfile.readline() not in (b"\r\n", b""):
+            pass
+        head = (
+            "HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: 2\r\n\r\n"
+        )
+        self.wfile.write(f"{head}[]".encode())
+        self.rfile.readline()
+
+
+def test_a_connection_that_was_closed_meanwhile_is_made_again() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forgetful) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        archive = WebArchive(mute(server.server_address[1], "web", 5.0))
+        for _ in range(3):
+            assert archive.studies(Query()) == []
+        server.shutdown()
 
 
 @pytest.mark.parametrize("kind", ["dicom", "tls", "web", "https"])

@@ -14,6 +14,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 
 from inference.errors import UserError
 from plugins.dicom.network.archive import (
@@ -256,9 +257,17 @@ class _Adapter(HTTPAdapter):
         super().cert_verify(conn, url, self._ca_file or verify or True, cert)
 
     def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-        """An asterisk may stand as it is, and some servers know it only so."""
+        """An asterisk may stand as it is, and some servers know it only so.
+
+        A connection that was kept may have been closed meanwhile, which shows only now.
+        """
         request.url = request.url.replace("%2A", "*")
-        return super().send(request, *arguments, **options)
+        try:
+            return super().send(request, *arguments, **options)
+        except requests.ConnectionError as error:
+            if request.method != "GET" or not isinstance(error.args[0], ProtocolError):
+                raise
+            return super().send(request, *arguments, **options)
 
 
 def _notice_end(response: Any, *_: Any, **__: Any) -> Any:
