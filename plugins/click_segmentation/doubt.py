@@ -35,7 +35,7 @@ MOST = 0.5
 LATE = 0.5
 """After a click on the background, a click on the object adds at most so many times the mask."""
 
-MIDDLE = 0.7
+MIDDLE = 0.8
 """A click on the background so deep in a mask of which nothing else was said: it is not here."""
 
 
