@@ -23,6 +23,7 @@ class Theme:
     """Colours by what they are for, as #rrggbb."""
 
     canvas: str
+    on_canvas: str  # texts and handles on it, outside the images
     window: str
     panel: str
     raised: str
@@ -42,6 +43,7 @@ class Theme:
 THEMES = {
     "dark": Theme(
         canvas="#000000",
+        on_canvas="#c4cad1",
         window="#121417",
         panel="#191c20",
         raised="#262a30",
@@ -59,6 +61,7 @@ THEMES = {
     ),
     "light": Theme(
         canvas="#16181b",
+        on_canvas="#c4cad1",
         window="#e4e7ea",
         panel="#f3f5f6",
         raised="#ffffff",
@@ -76,6 +79,7 @@ THEMES = {
     ),
     "contrast": Theme(
         canvas="#000000",
+        on_canvas="#ffffff",
         window="#000000",
         panel="#000000",
         raised="#000000",
@@ -102,6 +106,7 @@ QWidget#panel, QDockWidget > QWidget, QScrollArea, QScrollArea > QWidget > QWidg
 QStackedWidget#panel { background: $panel; }
 QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }
 QWidget#canvas { background: $canvas; }
+QWidget#canvas QLabel { color: $on_canvas; }
 QMenuBar { background: $window; padding: 2px 4px; }
 QMenuBar::item { background: transparent; padding: 4px 8px; border-radius: 4px; }
 QMenuBar::item:selected, QMenu::item:selected { background: $selected; }
@@ -200,7 +205,8 @@ QSlider::handle:horizontal { background: $text; width: 12px; margin: -4px 0; bor
 QSlider::handle:horizontal:focus { background: $accent; border: 2px solid $text; width: 10px;
   margin: -5px 0; border-radius: 7px; }
 QSlider::groove:vertical { width: 4px; background: $line; border-radius: 2px; }
-QSlider::handle:vertical { background: $text; height: 12px; margin: 0 -4px; border-radius: 6px; }
+QSlider::handle:vertical { background: $on_canvas; height: 12px; margin: 0 -4px;
+  border-radius: 6px; }
 QSlider:disabled { background: transparent; }
 QGroupBox { border: 1px solid $line; border-radius: 6px; margin-top: 10px; padding: 8px; }
 QGroupBox::title { subcontrol-origin: margin; left: 8px; padding: 0 4px; color: $quiet; }
