@@ -191,15 +191,15 @@ def _call(name: str, *records: dict[str, Any]) -> None:
 
 
 def free_stem(folder: Path, series: Series, hidden: bool = False) -> str:
-    """The file name without endings, numbered where another image already has it.
+    """The name of the file, or of the folder of files, numbered where another image has it.
 
-    Where names are hidden, which that of the file may tell, the modality and a hash stand for it.
+    Where names are hidden, which it may tell, the modality and a hash stand for it.
     """
     import json
 
     from inference.writing import stem
 
-    wish = f"{series.modality}_{series.sha256[:8]}" if hidden else stem(series.path)
+    wish = f"{series.modality}_{series.sha256[:8]}" if hidden else stem(series.source)
     for number in range(1, 10_000):
         name = wish if number == 1 else f"{wish}_{number}"
         try:

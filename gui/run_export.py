@@ -60,7 +60,7 @@ class RunExport(QObject):
         folder = self._settings.now.export_folder or Path.home()
         kind = "interpolated" if any(document.series.synthetic or ()) else "run"
         hidden = self._settings.now.hide_patient_names
-        start = str(folder / (kind if hidden else f"{stem(document.series.path)}_{kind}"))
+        start = str(folder / (kind if hidden else f"{stem(document.series.source)}_{kind}"))
         chosen, wish = QFileDialog.getSaveFileName(
             self._host, "Save run", start, ";;".join(FORMATS)
         )

@@ -214,6 +214,7 @@ def test_from_the_window_and_back_into_it(
     window.export.saved.connect(lambda _, paths: saved.extend(paths))
     QTest.mouseClick(dialog.save, Qt.MouseButton.LeftButton)
     wait_until(lambda: saved)
+    assert {path.stem.partition("_")[0] for path in saved} == {"ct"}  # the folder of the slices
     kinds = {path.name.partition("_")[2] for path in saved}
     assert {"seg.dcm", "labelmap_seg.dcm", "labels.nii.gz", "labels.seg.nrrd", "objects.csv",
             "1_left_kidney.stl", "2_cyst.stl", "surfaces.glb", "rtstruct.dcm", "report.dcm",

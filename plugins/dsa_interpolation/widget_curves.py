@@ -109,7 +109,7 @@ class CurvesPage(Page):
         if work is None or not work.regions:
             return
         folder = self.session.settings.now.export_folder or Path.home()
-        start = str(folder / f"{stem(work.document.series.path)}_curves.csv")
+        start = str(folder / f"{stem(work.document.series.source)}_curves.csv")
         chosen, _ = QFileDialog.getSaveFileName(self, "Save curves", start, "CSV (*.csv)")
         if chosen:
             self.save_csv(work, Path(chosen).with_suffix(".csv"))

@@ -50,7 +50,7 @@ class ReportSection(Section["NodeWork"]):
         if work is None or not work.rows:
             return
         folder = self.session.settings.now.export_folder or Path.home()
-        start = folder / f"{stem(work.document.series.path)}_report.html"
+        start = folder / f"{stem(work.document.series.source)}_report.html"
         chosen, _ = QFileDialog.getSaveFileName(self, "Save report", str(start), "HTML (*.html)")
         if chosen:
             self.save(work, Path(chosen).with_suffix(".html"))
