@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gui.segment_object import free_label, named
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
-from inference.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
     from gui.comparison import Counts
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
+    from gui.segment_object import SegmentObject
 
     Labels = NDArray[np.uint8]
-
-MOST_OBJECTS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,6 @@ def plan(document: Document, result: AiResult) -> Takeover:
     return Takeover(version, result, objects, ai, ai_edit, labels, edit, counts)
 
 
-def named(objects: Iterable[SegmentObject], name: str) -> SegmentObject | None:
-    """The object that a model calls so, whatever the user calls it now; else of that name."""
-    known = list(objects)
-    ours = (item for item in known if item.origin == name)
-    return next(ours, next((item for item in known if item.name == name), None))
-
-
 def adopted(
     wanted: Iterable[SegmentObject], known: dict[int, SegmentObject]
 ) -> tuple[tuple[SegmentObject, ...], Labels]:
@@ -90,14 +82,6 @@ def adopted(
             changed.append(known[number])
         table[item.id] = number
     return tuple(changed), table
-
-
-def free_label(known: Mapping[int, SegmentObject]) -> int:
-    """The lowest label that no object has; UserError if all 255 are taken."""
-    free = next((i for i in range(1, MOST_OBJECTS + 1) if i not in known), 0)
-    if not free:
-        raise UserError(f"An image holds {MOST_OBJECTS} objects at most: delete one first.")
-    return free
 
 
 def _mapped(labels: Labels, table: Labels, before: Labels, known: set[int]) -> Labels:

@@ -17,9 +17,10 @@ from gui.operations import compute
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
     from gui.notices import Notices
     from gui.operations import Operation
+    from gui.segment_object import SegmentObject
     from gui.tool import Tool
     from gui.views import Views
     from gui.voxel_edit import VoxelEdit

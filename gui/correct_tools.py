@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gui.correct import Correction
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
     from gui.planes import Plane, Position
+    from gui.segment_object import SegmentObject
     from gui.tool import Pointer
 
     Mask = NDArray[np.bool_]

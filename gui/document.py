@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
 
-from gui.ai_result import AiResult, Takeover, free_label, plan
+from gui.ai_result import AiResult, Takeover, plan
 from gui.comparison import Comparison, Counts, voxel_size
-from gui.history import Edit, History, Step
+from gui.history import History, Step
+from gui.segment_object import SegmentObject, color_of, free_label
+from gui.strokes import VoxelStep, merge_strokes
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
@@ -26,24 +28,8 @@ if TYPE_CHECKING:
 
     Labels = NDArray[np.uint8]
 
-# Distinct for colour-blind readers as well; after Okabe and Ito, "Color Universal Design", 2008.
 STEPS = 1000
 """That can be undone: prompts come fast, and take little memory."""
-PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#b3e2cd")
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentObject:
-    """What one label stands for."""
-
-    id: int  # the label, 1 to 255
-    name: str
-    color: str  # "#rrggbb"
-    locked: bool = False  # no edit changes its voxels
-    visible: bool = True
-    origin: str = ""  # what a model, or the user at first, called it
-    maker: tuple[str, ...] = ()  # the model that outlined it where the user pointed, its version
-    as_made: str = ""  # the fingerprint of what `maker` made by itself; "": the user had a part
 
 
 class Document:
@@ -69,7 +55,7 @@ class Document:
         self.ai_labels: Labels | None = None
         self.probability: NDArray[np.floating[Any]] | None = None
         self.results: dict[str, dict[str, Any]] = {}
-        self.history = History(limit=STEPS, compact=_merge_strokes)
+        self.history = History(limit=STEPS, compact=merge_strokes)
         self.history.changed.connect(self.history_changed.emit)
         self.version = 0  # another one after every change of labels or objects
         self.counts = Counts()
@@ -86,7 +72,7 @@ class Document:
         edit = edit.onto(self.labels, self.protected)
         if edit.empty:
             return False
-        self.history.run(_VoxelStep(self, edit))
+        self.history.run(VoxelStep(self, edit))
         return True
 
     @property
@@ -139,8 +125,7 @@ class Document:
     def add_object(self, name: str = "", color: str = "") -> SegmentObject:
         """A new object, made active; UserError if all 255 labels are taken."""
         free = free_label(self.objects)
-        color = color or PALETTE[(free - 1) % len(PALETTE)]
-        added = SegmentObject(free, name or f"Object {free}", color)
+        added = SegmentObject(free, name or f"Object {free}", color or color_of(free))
         self._edit_objects(f"Add {added.name}", {free: added})
         self.active = free
         return added
@@ -269,7 +254,7 @@ class Document:
         if first or not planned.ai_edit.empty:
             self._push_ai(planned.ai_edit, first)
         if not planned.edit.empty:
-            self.history.push(_VoxelStep(self, planned.edit))
+            self.history.push(VoxelStep(self, planned.edit))
             self.written.emit("labels", planned.edit)
             self.labels_changed.emit(planned.edit.box)
 
@@ -313,45 +298,3 @@ class Document:
         """How large an object is: ml, mm², voxels or px."""
         size, unit = voxel_size(self.series)
         return float(self.counts.now[object_id]) * size, unit
-
-
-@dataclass(frozen=True, slots=True)
-class _VoxelStep:
-    document: Document
-    edit: VoxelEdit
-
-    @property
-    def title(self) -> str:
-        return self.edit.title
-
-    @property
-    def nbytes(self) -> int:
-        return self.edit.nbytes
-
-    def undo(self) -> None:
-        self.document.write(self.edit.reversed())
-
-    def redo(self) -> None:
-        self.document.write(self.edit)
-
-
-def _merge_strokes(edits: list[Edit]) -> list[Edit]:
-    """The many small changes of a stroke become one."""
-    merged: list[Edit] = []
-    run: list[_VoxelStep] = []
-    for edit in (*edits, None):
-        if isinstance(edit, _VoxelStep):
-            run.append(edit)
-            continue
-        merged += _merged_run(run)
-        run = []
-        if edit is not None:
-            merged.append(edit)
-    return merged
-
-
-def _merged_run(run: list[_VoxelStep]) -> list[_VoxelStep]:
-    if len(run) < 2:
-        return run
-    edit = VoxelEdit.merged([step.edit for step in run], run[0].title)
-    return [] if edit.empty else [_VoxelStep(run[0].document, edit)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gui import facts
-from gui.ai_result import named
 from gui.comparison import fingerprints
+from gui.segment_object import named
 from inference.measured import Findings, Measured
 from inference.writing import Algorithm, Segment
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gui.comparison import Comparison
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
     from gui.facts import Facts
+    from gui.segment_object import SegmentObject
     from inference.series import Array, Series
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
+    from gui.segment_object import SegmentObject
     from inference.series import Series
 
     Labels = NDArray[np.uint8]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from gui.comparison import Counts
-from gui.document import PALETTE, Document, SegmentObject
+from gui.document import Document
 from gui.project import ArrayInfo, Kept, Made, SavedDocument, Source, View
 from gui.project_values import NOTHING, full, plain
+from gui.segment_object import SegmentObject, color_of
 from inference.errors import UserError
 from inference.series import Geometry, Identity, Series
 
@@ -244,7 +245,7 @@ def counted(document: Document) -> Counts:
 
 def unnamed(number: int) -> SegmentObject:
     """An object for voxels of which nothing else is known."""
-    return SegmentObject(number, f"Object {number}", PALETTE[(number - 1) % len(PALETTE)])
+    return SegmentObject(number, f"Object {number}", color_of(number))
 
 
 def _full(made: Document, document: SavedDocument, store: Store, result: Any) -> dict[str, Any]:

@@ -11,10 +11,9 @@ import numpy as np
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from gui.ai_result import free_label
 from gui.background import Background
 from gui.comparison import fingerprints
-from gui.document import PALETTE, SegmentObject
+from gui.segment_object import SegmentObject, color_of, free_label
 from gui.studies import path_title, without_path
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
@@ -133,7 +132,7 @@ def plan(document: Document, found: Found) -> Planned:
     made = fingerprints(found.labels, automatic)
     for segment in found.segments:
         number = free_label(known)
-        color = segment.color or PALETTE[(number - 1) % len(PALETTE)]
+        color = segment.color or color_of(number)
         by = segment.algorithm
         maker = (by.name, by.version) if by else ()
         as_made = made.get(segment.value, "")

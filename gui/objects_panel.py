@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from qtpy.QtCore import QPoint
 
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
+    from gui.segment_object import SegmentObject
     from gui.studies import Studies
 
 NAME, SIZE, EYE, LOCK = range(4)

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gui.document import SegmentObject  # noqa: TC001 (pydantic looks it up)
 from gui.planes import Framing, Orbit
+from gui.segment_object import SegmentObject  # noqa: TC001 (pydantic looks it up)
 from inference.errors import UserError
 from inference.series import Acquisition  # noqa: TC001
 

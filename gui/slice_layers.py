@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gui.display import Display
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
     from gui.layer_shelf import LayerShelf
     from gui.planes import Plane
+    from gui.segment_object import SegmentObject
     from inference.box import Box
 
 MOST_VOXELS = 20_000  # changed in place; more are replaced as a whole, which is quicker

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gui.ai_result import AiResult, Takeover, plan
-from gui.document import PALETTE, SegmentObject
+from gui.segment_object import SegmentObject, color_of
 from inference import memory
 from inference.errors import UserError
 
@@ -105,7 +105,7 @@ def _names(task: Task, result: Mapping[str, Any]) -> dict[int, str]:
 
 def _shown(task: Task, result: Mapping[str, Any]) -> AiResult:
     objects = tuple(
-        SegmentObject(value, name, PALETTE[(value - 1) % len(PALETTE)])
+        SegmentObject(value, name, color_of(value))
         for value, name in result["names"].items()
     )
     return AiResult(result["labels"], objects, task.title, result.get("probability"))

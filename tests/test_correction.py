@@ -13,9 +13,9 @@ from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 
 from gui.correction_ops import Slice, change_object, stroke
-from gui.document import SegmentObject
 from gui.glass import Glass
 from gui.operations import OPERATIONS, compute, first_amount
+from gui.segment_object import SegmentObject
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.series import Geometry, Series

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gui.ai_result import AiResult, plan
-from gui.document import Document, SegmentObject
+from gui.document import Document
+from gui.segment_object import SegmentObject
 from gui.voxel_edit import SLAB, VoxelEdit
 from inference.box import Box
 from inference.errors import UserError

@@ -25,8 +25,9 @@ from plugins.click_segmentation.stretches import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gui.document import Document, SegmentObject
+    from gui.document import Document
     from gui.learning_section import Taught
+    from gui.segment_object import SegmentObject
     from plugins.click_segmentation.prompts import Prompt
     from plugins.click_segmentation.slices import Mask
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gui.ai_result import AiResult, plan
-from gui.document import PALETTE, SegmentObject
+from gui.segment_object import SegmentObject, color_of
 from inference.box import Box
 from plugins.lymph_nodes import recut
 from plugins.lymph_nodes.review import number_of
@@ -120,7 +120,7 @@ class Cutting:
         lost = tuple(key for key in ours.values() if key not in found.names)
         names = (*found.names, *lost)[:MOST_OBJECTS]
         items = tuple(
-            SegmentObject(i, name, PALETTE[(number_of(name) - 1) % len(PALETTE)])
+            SegmentObject(i, name, color_of(number_of(name)))
             for i, name in enumerate(names, start=1)
         )
         return plan(self._document, AiResult(labels, items, title, whole)), lost

@@ -14,7 +14,7 @@ from plugins.lymph_nodes.review import named
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gui.document import SegmentObject
+    from gui.segment_object import SegmentObject
     from plugins.lymph_nodes.work import NodeWork
 
 AIR_HU, BONE_HU = -150, 350

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from gui.document import PALETTE, SegmentObject
 from gui.history import Step
+from gui.segment_object import SegmentObject, color_of
 from gui.voxel_edit import VoxelEdit
 from plugins.lymph_nodes import outcome
 from plugins.lymph_nodes.cutting import Cutting
@@ -205,7 +205,7 @@ class NodeWork:
     def add(self, key: str, color: str, box: Box, mask: Array) -> str:
         """A new object where no other is."""
         document = self.document
-        made = document.add_object(key, color or PALETTE[(number_of(key) - 1) % len(PALETTE)])
+        made = document.add_object(key, color or color_of(number_of(key)))
         free = mask & (document.labels[box.slices] == 0)
         document.apply(VoxelEdit.painted(document.labels, box, free, made.id, ""))
         self._review(key)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from gui.ai_result import AiResult, named
-from gui.document import SegmentObject
+from gui.ai_result import AiResult
 from gui.history import Step
 from gui.project import Kept
+from gui.segment_object import SegmentObject, named
 from inference.errors import UserError
 from plugins.retinal_vessels.export import COLOR
 from plugins.retinal_vessels.task import NAME
