@@ -36,7 +36,7 @@ def ask(window: LimnWindow, tmp_path: Path) -> Callable[..., DeidentifyDialog]:
         wait_until(lambda: len(window.studies.open) == len(files) and not window.job_bar.rows)
         window.commands.actions["deidentify"].trigger()
         dialog = window.findChildren(DeidentifyDialog)[-1]
-        dialog.folder.setText(str(tmp_path / "out"))
+        dialog.choices.folder.setText(str(tmp_path / "out"))
         dialog.activateWindow()  # until then, keys may be the main window's
         wait_until(dialog.isActiveWindow)
         settled(window, dialog)
@@ -69,7 +69,7 @@ def rows(dialog: DeidentifyDialog) -> dict[str, tuple[str, ...]]:
 def write(window: LimnWindow, dialog: DeidentifyDialog) -> list[Path]:
     QTest.mouseClick(dialog.write_button, Qt.MouseButton.LeftButton)
     wait_until(lambda: dialog._job is None and not window.job_bar.rows)
-    return sorted((Path(dialog.folder.text())).rglob("*.dcm"))
+    return sorted((Path(dialog.choices.folder.text())).rglob("*.dcm"))
 
 
 def test_what_changes_is_shown_searched_and_written(
@@ -79,7 +79,7 @@ def test_what_changes_is_shown_searched_and_written(
     name = rows(dialog)["(0010,0010)"]
     assert name[:3] == ("changed", "Patient's Name", identities.NAME)
     assert rows(dialog)["(0010,1010)"][0] == "removed"
-    dialog.options["patient"].click()
+    dialog.choices.options["patient"].click()
     settled(window, dialog)
     assert "(0010,1010)" not in rows(dialog)
     QTest.keyClicks(dialog.changes.search, "patient id")
@@ -97,7 +97,7 @@ def test_choices_and_table_are_whole_at_twice_the_size_of_text(
 ) -> None:
     window.settings.change(text_size=200)
     dialog = ask(capture(tmp_path / "a.dcm", BurnedInAnnotation="NO"))
-    for box in dialog.options.values():
+    for box in dialog.choices.options.values():
         shown = box.visibleRegion().boundingRect().width()
         assert shown >= box.sizeHint().width()
     table = dialog.changes.rows
@@ -112,8 +112,8 @@ def test_masks_are_drawn_and_typed(
 ) -> None:
     """Text in the picture is feared, so something has to be done about it first."""
     dialog = ask(capture(tmp_path / "a.dcm"))
-    wait_until(dialog.fear.isVisible)
-    assert "screen captures" in dialog.fear.text()
+    wait_until(dialog.choices.fear.isVisible)
+    assert "screen captures" in dialog.choices.fear.text()
     assert not dialog.write_button.isEnabled()
     dialog.tabs.setCurrentIndex(1)
     canvas = dialog.masks.canvas
@@ -158,13 +158,13 @@ def test_series_can_be_left_out_and_problems_are_listed(
 ) -> None:
     files = [capture(tmp_path / f"{name}.dcm") for name in ("a", "bb")]
     dialog = ask(*files)
-    assert dialog.series.count() == 2
+    assert dialog.choices.series.count() == 2
     assert not dialog.write_button.isEnabled()
-    QTest.mouseClick(dialog.looked, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    QTest.mouseClick(dialog.choices.looked, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
     wait_until(dialog.write_button.isEnabled)
-    dialog.series.item(1).setCheckState(Qt.CheckState.Unchecked)
+    dialog.choices.series.item(1).setCheckState(Qt.CheckState.Unchecked)
     assert len(write(window, dialog)) == 1
-    dialog.series.item(1).setCheckState(Qt.CheckState.Checked)
+    dialog.choices.series.item(1).setCheckState(Qt.CheckState.Checked)
     assert len(write(window, dialog)) == 2
     assert "1 of 2 files" in dialog.state.text()
     assert "earlier export" in dialog.outcome.toPlainText()
@@ -177,10 +177,10 @@ def test_hidden_names_are_not_in_the_preview(
     window.settings.change(hide_patient_names=True)
     dialog = ask(capture(tmp_path / "Wintergreen.dcm"))
     shown = "\n".join("\n".join(row) for row in rows(dialog).values())
-    listed = dialog.series.item(0).text() + dialog.fear.text() + dialog.state.text()
+    listed = dialog.choices.series.item(0).text() + dialog.choices.fear.text() + dialog.state.text()
     assert HIDDEN in shown
     assert not [s for s in identities.SECRETS if s in f"{shown}{listed}".casefold()]
-    dialog.looked.setChecked(True)
+    dialog.choices.looked.setChecked(True)
     assert len(write(window, dialog)) == 1
     assert write(window, dialog)
     assert dialog.outcome.toPlainText()

@@ -1,4 +1,4 @@
-"""The dialog that writes de-identified copies: what stays, what changes, what is blacked out."""
+"""The dialog that writes de-identified copies: choices, what they change, the work."""
 
 from __future__ import annotations
 
@@ -8,32 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
-    QCheckBox,
     QDialog,
-    QFileDialog,
     QHBoxLayout,
-    QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 
 from gui.background import Background
 from gui.parts import Scrolled, button, column, label, letter_width
-from gui.sections import heading, quiet, row
-from gui.studies import series_facts, series_title, without_path
+from gui.studies import series_title, without_path
 from gui.theme import GRID
 from inference.errors import UserError
 from plugins.dicom.deidentify_command import note
 from plugins.dicom.deidentify_files import WRITE, Copying, Order
 from plugins.dicom.deidentify_preview import PREVIEW, Preview
-from plugins.dicom.profile import OPTIONS
 from plugins.dicom.widget_changes import ChangesPage
+from plugins.dicom.widget_deidentify_choices import Choices
 from plugins.dicom.widget_mask import MaskPage
 
 if TYPE_CHECKING:
@@ -48,10 +41,6 @@ if TYPE_CHECKING:
 
 LETTERS, LINES = 193, 54  # that the dialog has room for, where the screen has
 LEFT = 62  # letters of the choices, which get no more than a half
-NO_PROMISE = (
-    "Faces in head scans, and text that a person typed in words not known from the file, are not "
-    "found. Look at the copies before you pass them on."
-)
 
 
 class DeidentifyDialog(QDialog):
@@ -79,7 +68,7 @@ class DeidentifyDialog(QDialog):
         self._build()
         for document in self._documents:
             self._look(document)
-        self.series.setCurrentRow(0)
+        self.choices.series.setCurrentRow(0)
 
     def _take_room(self) -> None:
         """As much as the size of the text needs, if the screen is that large."""
@@ -92,7 +81,13 @@ class DeidentifyDialog(QDialog):
         page = column(self, (2 * GRID, GRID, 2 * GRID, 2 * GRID), GRID)
         middle = QHBoxLayout()
         middle.setSpacing(2 * GRID)
-        middle.addWidget(self._choices())
+        self.choices = Choices(self._documents, self._settings)
+        self.choices.changed.connect(self._refresh)
+        self.choices.rules_changed.connect(self._preview)
+        self.choices.series.currentRowChanged.connect(self._show)
+        left = Scrolled(self.choices)
+        left.setFixedWidth(min(LEFT * letter_width(self), self.width() // 2))
+        middle.addWidget(left)
         self.changes, self.masks = ChangesPage(), MaskPage()
         self.masks.changed.connect(self._refresh)
         self.changes.file_changed.connect(self._preview)
@@ -111,60 +106,6 @@ class DeidentifyDialog(QDialog):
         page.addLayout(self._bottom())
         for part in self.findChildren(QPushButton):
             part.setAutoDefault(False)  # Return in a field presses none of them
-
-    def _choices(self) -> QWidget:
-        holder = QWidget()
-        lines = column(holder, (0, 0, GRID, 0), GRID // 2)
-        lines.addWidget(heading("Series"))
-        self.series = QListWidget()
-        self.series.setAccessibleName("Series")
-        self.series.setMaximumHeight(18 * GRID)
-        hidden = self._settings.now.hide_patient_names
-        for document in self._documents:
-            files, title = len(document.series.paths), series_title(document.series, hidden)
-            plural = "s" if files != 1 else ""
-            facts = f"{series_facts(document.series)} · {files} file{plural}"
-            item = QListWidgetItem(f"{title}\n{facts}")
-            item.setCheckState(Qt.CheckState.Checked)
-            self.series.addItem(item)
-        self.series.currentRowChanged.connect(self._show)
-        self.series.itemChanged.connect(self._refresh)
-        lines.addWidget(self.series)
-        self._add_options(lines)
-        self._add_looked(lines)
-        self._add_folder(lines)
-        lines.addWidget(quiet(NO_PROMISE))
-        lines.addStretch()
-        scrolled = Scrolled(holder)
-        scrolled.setFixedWidth(min(LEFT * letter_width(self), self.width() // 2))
-        return scrolled
-
-    def _add_options(self, lines: QVBoxLayout) -> None:
-        lines.addWidget(heading("Keep"))
-        self.options: dict[str, QCheckBox] = {}
-        for option in OPTIONS:
-            box = self.options[option.name] = QCheckBox(option.title)
-            box.setToolTip(f"{option.help}\n\nPS3.15: {option.meaning}")
-            box.setAccessibleDescription(option.help)
-            box.toggled.connect(self._preview)
-            lines.addWidget(box)
-        lines.addWidget(quiet("Nothing ticked: the basic profile of DICOM PS3.15."))
-
-    def _add_looked(self, lines: QVBoxLayout) -> None:
-        self.fear = label("", "warning", wrap=True)
-        self.looked = QCheckBox("I looked: no picture shows who it is")
-        self.looked.toggled.connect(self._refresh)
-        lines.addSpacing(GRID)
-        lines.addWidget(self.fear)
-        lines.addWidget(self.looked)
-
-    def _add_folder(self, lines: QVBoxLayout) -> None:
-        lines.addWidget(heading("Folder"))
-        start = self._settings.now.export_folder or Path.home()
-        self.folder = QLineEdit(str(start / "deidentified"))
-        self.folder.setAccessibleName("Folder")
-        self.folder.textChanged.connect(self._refresh)
-        lines.addWidget(row(self.folder, button("Choose…", self._choose, "small")))
 
     def _bottom(self) -> QHBoxLayout:
         line = QHBoxLayout()
@@ -186,18 +127,6 @@ class DeidentifyDialog(QDialog):
     def _hidden(self) -> bool:
         return self._settings.now.hide_patient_names
 
-    @property
-    def chosen(self) -> frozenset[str]:
-        """The options that are ticked."""
-        return frozenset(name for name, box in self.options.items() if box.isChecked())
-
-    @property
-    def included(self) -> list[Document]:
-        """The series that are ticked."""
-        rows = enumerate(self._documents)
-        checked = Qt.CheckState.Checked
-        return [d for number, d in rows if self.series.item(number).checkState() == checked]
-
     def _look(self, document: Document) -> None:
         """Learn from the first file whether text is to be feared in the pictures."""
         self._ask(document, document.series.path, partial(self._feared, document))
@@ -213,7 +142,7 @@ class DeidentifyDialog(QDialog):
         self._preview()
 
     def _preview(self) -> None:
-        document = self._documents[max(0, self.series.currentRow())]
+        document = self.choices.current
         shown = partial(self._previewed, self._hidden)
         path = document.series.paths[self.changes.file.value() - 1]
         self._ask(document, path, shown, replaces=f"preview {id(self)}")
@@ -225,43 +154,37 @@ class DeidentifyDialog(QDialog):
         uid = document.series.identity.series_uid
         job = self._reader.submit(
             PREVIEW, done=done, failed=self._unseen, replaces=replaces,
-            title="Looking at a header", file=str(path), chosen=self.chosen,
+            title="Looking at a header", file=str(path), chosen=self.choices.kept,
             masked=uid in self.masks.masks,
         )  # fmt: skip
         self._asked.append(job)
 
     def _unseen(self, error: BaseException) -> None:
-        path = self._documents[max(0, self.series.currentRow())].series.path
+        path = self.choices.current.series.path
         text = str(error) if isinstance(error, UserError) else "A header could not be read."
         self.state.setText(without_path(text, path, self._hidden))
 
     def _refresh(self) -> None:
         masked = self.masks.masks
         risky = [
-            document for document in self.included
+            document for document in self.choices.included
             if self._fears.get(document) and document.series.identity.series_uid not in masked
         ]  # fmt: skip
-        self.fear.setVisible(bool(risky))
-        self.looked.setVisible(bool(risky))
+        fear = ""
         if risky:
             title = series_title(risky[0].series, self._hidden)
-            self.fear.setText(f"{title} {self._fears[risky[0]]}. Look under Picture.")
-        ready = bool(self.included and self.folder.text().strip()) and self._job is None
-        self.write_button.setEnabled(ready and (self.looked.isChecked() or not risky))
-
-    def _choose(self) -> None:
-        found = QFileDialog.getExistingDirectory(self, "Write copies to", self.folder.text())
-        if found:
-            self.folder.setText(found)
+            fear = f"{title} {self._fears[risky[0]]}. Look under Picture."
+        self.choices.warn(fear)
+        self.write_button.setEnabled(self.choices.complete and self._job is None)
 
     # --- the work ----------------------------------------------------------------------------
 
     def write(self) -> None:
         """Write a copy of every file of the ticked series."""
-        paths = dict.fromkeys(str(p) for document in self.included for p in document.series.paths)
+        paths = dict.fromkeys(str(p) for d in self.choices.included for p in d.series.paths)
         masks = {uid: tuple(masks) for uid, masks in self.masks.masks.items()}
-        out = str(Path(self.folder.text().strip()).expanduser().absolute())
-        order = Order(tuple(paths), out, self.chosen, masks, self.looked.isChecked())
+        choices = self.choices
+        order = Order(tuple(paths), choices.out, choices.kept, masks, choices.looked.isChecked())
         self.outcome.hide()
         self.bar.show()
         self.bar.setMaximum(len(paths))
