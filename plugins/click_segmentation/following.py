@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from psygnal import Signal
@@ -18,23 +17,20 @@ from inference.box import Box
 from inference.errors import UserError
 from plugins.click_segmentation.lanes import Doubt, Landed, Lane, Run
 from plugins.click_segmentation.stretches import (
-    Fixed,
-    Track,
     across,
     anchors,
-    content,
     empty_ends,
+    fixed_in,
     gaps,
     interpolated,
     plan,
-    plane_of,
     said_of,
-    stands,
     with_index,
 )
+from plugins.click_segmentation.tracks import Tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -51,7 +47,7 @@ TITLE = "Follow through slices"
 
 
 class Following:
-    """Follows one object at a time; knows of every document what it made and what was corrected."""
+    """Follows one object at a time; `tracks` is what it knows of each."""
 
     changed = Signal()  # begun, a slice landed, over
     finished = Signal(str)  # a sentence on how it went
@@ -59,7 +55,7 @@ class Following:
 
     def __init__(self, jobs: Jobs, background: Background, entry: str = FOLLOW) -> None:
         self._jobs, self._background, self._entry = jobs, background, entry
-        self._tracks: WeakKeyDictionary[Document, dict[int, Track]] = WeakKeyDictionary()
+        self.tracks = Tracks()
         self.run: Run | None = None
         self.doubt: Doubt | None = None  # after a run: where to look first
         self._ours = False  # the labels change by what lands
@@ -83,7 +79,7 @@ class Following:
         """Follow an object along an axis from its hand-made slices; `span`: only round these."""
         self.cancel()
         self.doubt = None
-        track = self._track(document, object_id, axis)
+        track = self.tracks.track(document, object_id, axis)
         step = Landed(document, f"{TITLE}: {document.objects[object_id].name}")
         run = self.run = Run(document, object_id, track, step, span, settings or {})
         document.labels_changed.connect(self._edited)
@@ -112,62 +108,6 @@ class Following:
         self.changed.emit()
         if why:
             self.finished.emit(why)
-
-    def forget_ends(self, document: Document, object_id: int, axis: int) -> None:
-        """What was emptied may be found again, as the user asks for all anew."""
-        self._track(document, object_id, axis).erased.clear()
-
-    def corrected(
-        self, document: Document, object_id: int, boxes: Sequence[Box]
-    ) -> tuple[int, int] | None:
-        """Between which slices to redo after edits; None if the object is not followed."""
-        track = self._tracks.get(document, {}).get(object_id)
-        if track is None:
-            return None
-        found = (self._correct(document, object_id, track, box) for box in boxes)
-        spans = [span for span in found if span is not None]
-        if not spans:
-            return None
-        if track.interrupted is not None:
-            spans.append(track.interrupted)
-        return min(low for low, _ in spans), max(high for _, high in spans)
-
-    def axis_of(self, document: Document, object_id: int) -> int | None:
-        """Along which axis an object was followed."""
-        track = self._tracks.get(document, {}).get(object_id)
-        return track.axis if track else None
-
-    def tracks(self, document: Document) -> Mapping[int, Track]:
-        """What is known of each object that was followed."""
-        return self._tracks.get(document, {})
-
-    def restore(self, document: Document, tracks: Mapping[int, Track]) -> None:
-        """Go on from what was known before."""
-        self._tracks[document] = dict(tracks)
-
-    def _track(self, document: Document, object_id: int, axis: int) -> Track:
-        tracks = self._tracks.setdefault(document, {})
-        if object_id not in tracks or tracks[object_id].axis != axis:
-            tracks[object_id] = Track(axis)
-        return tracks[object_id]
-
-    def _correct(
-        self, document: Document, object_id: int, track: Track, box: Box
-    ) -> tuple[int, int] | None:
-        plane = plane_of(box, track.axis)
-        if plane is None:
-            return None  # a whole object was worked on: all of it is hand-made now
-        labels, (axis, index) = document.labels, plane
-        if axis == track.axis:
-            if not (across(labels, axis, index) == object_id).any():
-                track.erased.add(index)
-            return index - 1, index + 1
-        track.fixed.append(Fixed(box, content(labels[box.slices] == object_id)))
-        low, high = box.start[track.axis], box.stop[track.axis] - 1
-        for touched in range(low, high + 1):
-            if touched in track.made:
-                track.note(touched, across(labels, track.axis, touched) == object_id)
-        return low - 1, high + 1
 
     # --- a run -------------------------------------------------------------------------------
 
@@ -254,7 +194,7 @@ class Following:
         ours = plane == number
         values = np.where(ours & ~mask, np.uint8(0), plane)
         values[mask & (plane == 0)] = number
-        for place in self._fixed_in(run, index):
+        for place in fixed_in(document.labels, run.object_id, run.track, index):
             values[place] = plane[place]
         box = Box.of(values != plane)
         if box is not None:
@@ -262,15 +202,6 @@ class Following:
             lifted = np.expand_dims(values[box.slices], axis)
             self._push(run, VoxelEdit.of(document.labels, whole, lifted, TITLE))
         run.track.note(index, across(document.labels, axis, index) == number)
-
-    def _fixed_in(self, run: Run, index: int) -> list[tuple[slice, ...]]:
-        axis, labels = run.track.axis, run.document.labels
-        return [
-            tuple(part for place, part in enumerate(fixed.box.slices) if place != axis)
-            for fixed in run.track.fixed
-            if fixed.box.start[axis] <= index < fixed.box.stop[axis]
-            and stands(labels, run.object_id, fixed)
-        ]
 
     def _push(self, run: Run, edit: VoxelEdit) -> None:
         edit = edit.onto(run.document.labels, run.document.protected)

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Spoken = Mapping[Place, Said]
-    Tracks = Mapping[int, Track]
 
 MASKS = ("base", "answer", "drawn", "erased")
 
 
-def kept(said: Spoken, tracks: Tracks) -> Kept | None:
+def kept(said: Spoken, tracks: Mapping[int, Track]) -> Kept | None:
     """What was said of each slice, oldest first, and the masks that it arose from, as bits."""
     if not said and not tracks:
         return None

@@ -242,6 +242,18 @@ def said_of(
     return said
 
 
+def fixed_in(
+    labels: Labels, object_id: int, track: Track, index: int
+) -> list[tuple[slice, ...]]:
+    """The parts (down, right) of a slice that corrections in other planes have settled."""
+    return [
+        tuple(part for place, part in enumerate(fixed.box.slices) if place != track.axis)
+        for fixed in track.fixed
+        if fixed.box.start[track.axis] <= index < fixed.box.stop[track.axis]
+        and stands(labels, object_id, fixed)
+    ]
+
+
 def stands(labels: Labels, object_id: int, fixed: Fixed) -> bool:
     """Whether a correction is still there."""
     return content(labels[fixed.box.slices] == object_id) == fixed.content

@@ -121,13 +121,13 @@ class ClicksWidget(QWidget):
         """Prompts, and what following knows."""
         clicks = self._sessions.get(document)
         said = clicks.said if clicks is not None else {}
-        return keeping.kept(said, self.third.following.tracks(document))
+        return keeping.kept(said, self.third.following.tracks.of(document))
 
     def restore(self, document: Document, kept: Kept) -> None:
         """Go on from prompts of before."""
         said, tracks = keeping.restored(kept, document.shape)
         clicks = self._sessions.get(document) or self._begin(document)
-        self.third.following.restore(document, tracks)
+        self.third.following.tracks.restore(document, tracks)
         clicks.restore(said)
 
     # --- following ---------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class FollowSection(QWidget):
             name = f"{item.name} is locked: unlock it" if item and item.locked else HINT
             self._tell(name)
             return
-        self.following.forget_ends(document, item.id, axis)
+        self.following.tracks.forget_ends(document, item.id, axis)
         self._begin(document, item.id, axis, None)
 
     def toggle(self) -> None:
@@ -194,8 +194,8 @@ class FollowSection(QWidget):
         boxes = [box for object_id, box in edits if item is not None and object_id == item.id]
         if item is None or item.locked or not boxes:
             return
-        span = self.following.corrected(document, item.id, boxes)
-        axis = self.following.axis_of(document, item.id)
+        span = self.following.tracks.corrected(document, item.id, boxes)
+        axis = self.following.tracks.axis_of(document, item.id)
         if span is not None and axis is not None and self.redo.isChecked():
             self._begin(document, item.id, axis, span)
         elif axis is None and self.by_itself.isChecked():
