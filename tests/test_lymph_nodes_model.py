@@ -14,10 +14,11 @@ import torch  # noqa: TID253  networks are built here
 from inference import training
 from plugins.lymph_nodes import data
 from plugins.lymph_nodes.cases import Case, cut, load, pack
-from plugins.lymph_nodes.implants import Scene, Sites, implant
+from plugins.lymph_nodes.implants import Scene, implant
 from plugins.lymph_nodes.loss import dice, focal, loss_of
 from plugins.lymph_nodes.model import CONFIGS, Config, NodeNet, build
 from plugins.lymph_nodes.predict import slab_starts
+from plugins.lymph_nodes.sites import Sites
 from plugins.lymph_nodes.train import batches
 from tests.chests import SPACING, ball, chest
 

@@ -14,9 +14,10 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from plugins.lymph_nodes import cases
-from plugins.lymph_nodes.implants import Scene, Sites, implant
+from plugins.lymph_nodes.implants import Scene, implant
 from plugins.lymph_nodes.prepare import normalise
 from plugins.lymph_nodes.sampling import sampled
+from plugins.lymph_nodes.sites import Sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

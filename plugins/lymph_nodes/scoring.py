@@ -20,8 +20,9 @@ import numpy as np
 
 from inference.metrics import average_surface_distance, confusion, detections
 from plugins.lymph_nodes import measure
-from plugins.lymph_nodes.implants import Scene, Sites, implant
+from plugins.lymph_nodes.implants import Scene, implant
 from plugins.lymph_nodes.prepare import THRESHOLD
+from plugins.lymph_nodes.sites import Sites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
