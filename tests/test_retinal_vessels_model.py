@@ -15,6 +15,7 @@ from inference.folding import folded
 from inference.metrics import confusion
 from plugins.retinal_vessels import data, prepare
 from plugins.retinal_vessels.model import IN_ORDER, DropBlock, FSGNet, GuidedFilter, build
+from plugins.retinal_vessels.plausibility import fundus_warning
 from plugins.retinal_vessels.predict import explain, predict
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_photographs_raise_no_doubt(retina: list[data.Sample]) -> None:
         image = data.read_image(sample.image)
         for other in (image, image.mean(axis=2).astype(np.uint8)):
             field_of_view = prepare.find_field_of_view(other)
-            assert prepare.fundus_warning(other, field_of_view) is None, sample.image.name
+            assert fundus_warning(other, field_of_view) is None, sample.image.name
 
 
 def text() -> NDArray[np.uint8]:
@@ -167,7 +168,7 @@ def text() -> NDArray[np.uint8]:
     ids=["noise", "flat", "ramp", "black", "text"],
 )
 def test_what_is_no_fundus_gets_a_warning(image: NDArray[np.uint8]) -> None:
-    warning = prepare.fundus_warning(image, prepare.find_field_of_view(image))
+    warning = fundus_warning(image, prepare.find_field_of_view(image))
     assert warning is not None
     assert warning.startswith("This may not be a fundus photograph (")
 
@@ -175,14 +176,14 @@ def test_what_is_no_fundus_gets_a_warning(image: NDArray[np.uint8]) -> None:
 def test_an_angiogram_gets_a_warning(shared_data: Path) -> None:
     for path in sorted((shared_data / "xa").glob("angiodata_*/frame_000.png")):
         image = data.read_image(path)
-        assert prepare.fundus_warning(image, prepare.find_field_of_view(image)), path
+        assert fundus_warning(image, prepare.find_field_of_view(image)), path
 
 
 def test_a_ct_slice_gets_a_warning(shared_data: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
     volume = sitk.GetArrayFromImage(sitk.ReadImage(str(shared_data / "ct/crlm_1004/ct.nii.gz")))
     image = np.clip((volume[len(volume) // 2] + 160.0) / 400 * 255, 0, 255).astype(np.uint8)
-    assert prepare.fundus_warning(image, prepare.find_field_of_view(image))
+    assert fundus_warning(image, prepare.find_field_of_view(image))
 
 
 def test_normalised_planes_hardly_depend_on_the_exposure(retina: list[data.Sample]) -> None:

@@ -14,6 +14,7 @@ from inference.fullgrad import full_gradient
 from inference.tiling import predict_tiled
 from plugins.retinal_vessels import prepare
 from plugins.retinal_vessels.model import STRIDE
+from plugins.retinal_vessels.plausibility import fundus_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def predict(
     """Find the vessels of an image (y, x) or (y, x, 3 or more) in tiles of `tile` pixels."""
     image = prepare.finite(image)
     field_of_view = prepare.find_field_of_view(image)
-    warning = prepare.fundus_warning(image, field_of_view)
+    warning = fundus_warning(image, field_of_view)
     planes = prepare.planes(image, field_of_view)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mixed = mixed_precision(device)

@@ -1,4 +1,4 @@
-"""Before and after the network: field of view, plausibility, normalisation, working scale.
+"""Before and after the network: field of view, normalisation, working scale.
 
 Shared by task, training and evaluation; no torch here.
 """
@@ -14,7 +14,6 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull
-from skimage.feature import hessian_matrix, hessian_matrix_eigvals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 SMALL = 128
 """Light varies slowly: it is measured at about this diameter of the field of view, in pixels."""
-
-LOOKS = 512
-"""What a photograph looks like is judged at about this diameter, in pixels."""
 
 DIAMETERS = (700, 1400)
 """The network sees fields of view between these diameters, in pixels; others are resized."""
@@ -117,14 +113,14 @@ def find_field_of_view(image: Photograph) -> Mask:
 
     The four corners show how black the border is: no threshold is taken for granted.
     """
-    brightest = image if image.ndim == 2 else _brightest(image)
+    brightest = image if image.ndim == 2 else brightest_of(image)
     factor = -(-max(brightest.shape) // 400)
-    small = ndimage.median_filter(_reduced(brightest.astype(np.float32), factor), 3)
+    small = ndimage.median_filter(reduced(brightest.astype(np.float32), factor), 3)
     lit = _lit(small).astype(np.float32)
     return _enlarged(lit, factor, brightest.shape) > 0.5
 
 
-def _brightest(image: NDArray[Any]) -> NDArray[Any]:
+def brightest_of(image: NDArray[Any]) -> NDArray[Any]:
     """Of the first three channels, (y, x): channel by channel, ten times as quick as by pixels."""
     return reduce(np.maximum, np.moveaxis(image[..., :3], 2, 0))
 
@@ -185,10 +181,11 @@ def normalise(image: Photograph, field_of_view: Mask) -> Plane:
     Means and deviations look at the field of view only; outside it the result is 0.
     """
     colour = as_colour(image)
-    return np.stack([_standardised(colour[..., c], field_of_view) for c in range(3)])
+    return np.stack([standardised(colour[..., c], field_of_view) for c in range(3)])
 
 
-def _standardised(channel: Plane, field_of_view: Mask) -> Plane:
+def standardised(channel: Plane, field_of_view: Mask) -> Plane:
+    """Return one channel (y, x) as `normalise` leaves it."""
     factor = max(1, round(max(field_of_view[bounding_box(field_of_view)].shape) / SMALL))
     shape = field_of_view.astype(np.float32)
     channel, weight = channel * shape, _smooth(shape, factor) + 1e-6
@@ -204,103 +201,18 @@ def _standardised(channel: Plane, field_of_view: Mask) -> Plane:
 
 def _smooth(channel: Plane, factor: int) -> Plane:
     smooth: Plane = ndimage.gaussian_filter(
-        _reduced(channel, factor), SMALL / 20, mode="constant", truncate=3
+        reduced(channel, factor), SMALL / 20, mode="constant", truncate=3
     )
     return smooth
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What a photograph looks like; each number means little alone."""
-
-    colour: float
-    """Mean distance between the brightest and the darkest channel, in [0, 1]."""
-    red: float
-    """Red over green, mean."""
-    yellow: float
-    """Green over blue, mean."""
-    round: float
-    """Dice of the field of view with a disc that the frame may cut; 0 without a dark border."""
-    shade: float
-    """Dark (5th percentile) over medium brightness."""
-    grain: float
-    """Deviation of the finest detail in the normalised green channel."""
-    lines: float
-    """Strength of dark lines of a vessel's calibre, 97th percentile."""
-
-
-def fundus_warning(image: Photograph, field_of_view: Mask) -> str | None:
-    """Return why this may be no fundus photograph, as one sentence; None if it looks like one."""
-    doubt = _doubt(_looks(image, field_of_view))
-    if doubt is None:
-        return None
-    return f"This may not be a fundus photograph ({doubt}): do not rely on the vessels shown."
-
-
-def _doubt(looks: Looks) -> str | None:
-    strict = 1.0 if looks.round > 0.95 else 1.2
-    if looks.grain > 0.6:
-        return "it is mostly noise or fine print"
-    if looks.shade < 0.3:
-        return "its light is too uneven"
-    if looks.lines < 0.03:
-        return "it shows no lines like vessels"
-    if looks.colour < 0.05 and looks.round < 0.985:
-        return "it is grey without a round, dark border"
-    if looks.colour >= 0.05 and (looks.red < 1.15 * strict or looks.yellow < 1.1 * strict):
-        return "its colours are not those of a retina"
-    return None
-
-
-def _looks(image: Photograph, field_of_view: Mask) -> Looks:
-    box = bounding_box(field_of_view)
-    factor = max(1, round(max(field_of_view[box].shape) / LOOKS))
-    whole = as_colour(image, box)
-    colour = np.stack([_reduced(whole[..., c], factor) for c in range(3)], axis=-1)
-    shape = _reduced(field_of_view[box].astype(np.float32), factor) > 0.5
-    core = ndimage.binary_erosion(shape, iterations=10)
-    core = core if core.any() else np.ones_like(shape)
-    red, green, blue = colour[core].mean(axis=0) + 1e-3
-    brightest = _brightest(colour)[core]
-    light = np.percentile(brightest, [5, 50]) + 1e-3
-    normal = _standardised(colour[..., 1], shape)
-    return Looks(
-        colour=float((brightest + _brightest(-colour)[core]).mean()),
-        red=float(red / green),
-        yellow=float(green / blue),
-        round=0.0 if field_of_view.all() else _roundness(shape),
-        shade=float(light[0] / light[1]),
-        grain=float((normal - ndimage.gaussian_filter(normal, 1))[core].std()),
-        lines=_dark_lines(normal, core),
-    )
-
-
-def _roundness(shape: Mask) -> float:
-    height, width = shape.shape
-    y, x = np.ogrid[:height, :width]
-    radius = max(height, width) / 2
-    disc = (y - (height - 1) / 2) ** 2 + (x - (width - 1) / 2) ** 2 <= radius**2
-    return float(2 * (disc & shape).sum() / (disc.sum() + shape.sum()))
-
-
-def _dark_lines(normal: Plane, core: Mask) -> float:
-    if min(normal.shape) < 3:
-        return 0.0
-    hessian = hessian_matrix(  # type: ignore[no-untyped-call]
-        normal, sigma=2, order="rc", use_gaussian_derivatives=False
-    )
-    across, along = hessian_matrix_eigvals(hessian)  # type: ignore[no-untyped-call]
-    lines = np.where((across > 0) & (np.abs(along) < 0.5 * across), across, 0)
-    return float(np.percentile(lines[core], 97))
-
-
-def _reduced(channel: Plane, factor: int) -> Plane:
+def reduced(channel: Plane, factor: int) -> Plane:
     """Mean of blocks of `factor` pixels; those at the end may be smaller."""
     return np.asarray(Picture.fromarray(np.ascontiguousarray(channel)).reduce(factor))
 
 
 def _enlarged(small: Plane, factor: int, shape: tuple[int, ...]) -> Plane:
-    """The opposite of `_reduced`, bilinear."""
+    """The opposite of `reduced`, bilinear."""
     if factor == 1:
         return small
     height, width = shape
