@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from psygnal import SignalGroupDescriptor
 
+from inference.windowing import SOFT_TISSUE, first_window
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gui.document import Document
     from gui.planes import Framing, Orbit, Position
     from inference.series import Array, Series
-
-Window = tuple[float, float]  # centre, width
-
-SAMPLES = 400_000  # voxels looked at to find grey levels
+    from inference.windowing import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Preset:
 
 
 CT_PRESETS = (
-    Preset("Abdomen", (40, 400)),
+    Preset("Abdomen", SOFT_TISSUE),
     Preset("Lung", (-600, 1500)),
     Preset("Bone", (480, 2500)),
     Preset("Brain", (40, 80)),
@@ -131,28 +130,6 @@ class Display:
 
 def _title(picture: Picture | None) -> str:
     return picture.title if picture else ""
-
-
-def first_window(series: Series) -> Window:
-    """What the file asks for, else soft tissue for CT, the full range for 8 bit, percentiles."""
-    if series.window is not None:
-        return series.window
-    if series.rgb or (series.voxels.dtype == np.uint8 and series.voxels.max(initial=0) > 1):
-        return 127.5, 255.0
-    if series.unit == "HU":
-        return CT_PRESETS[0].window
-    return auto_window(series.voxels)
-
-
-def auto_window(voxels: Array) -> Window:
-    """Centre and width between the 1st and 99.5th percentile of a regular sample."""
-    flat = voxels.reshape(-1) if voxels.flags.c_contiguous else voxels.ravel(order="K")
-    sample = flat[:: max(1, flat.size // SAMPLES)]
-    sample = sample[np.isfinite(sample)].astype(np.float64)
-    if not sample.size:
-        return 0.5, 1.0
-    low, high = (float(value) for value in np.percentile(sample, (1, 99.5)))
-    return (low + high) / 2, max(high - low, 1e-6)
 
 
 def dragged(window: Window, right: float, down: float) -> Window:

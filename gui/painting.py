@@ -1,11 +1,12 @@
-"""What is painted over pictures: on the screen and, burned in, in what is exported."""
+"""Pictures for Qt, and what is painted over them, on the screen and burned in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QFont, QLinearGradient, QPainter, QPen, QPolygonF
+from qtpy.QtGui import QColor, QFont, QImage, QLinearGradient, QPainter, QPen, QPolygonF
 
 from inference import thumbnails
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gui.display import Legend
     from gui.planes import Point
     from gui.tool import Mark, Outline
+    from inference.series import Array
 
 Align = Qt.AlignmentFlag
 TEXT = QColor("#e8edf2")
@@ -24,6 +26,14 @@ SIGN = QColor("#ffffff")
 DOT = 5.0  # px, radius
 SHIFTS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1.5, 0), (-1.5, 0), (0, 1.5), (0, -1.5))
 """Of the shadow, px: legible on white too."""
+
+
+def image_of(pixels: Array) -> QImage:
+    """A copy of uint8 grey (y, x) or colours (y, x, 3) that Qt can paint; any thread may ask."""
+    packed = np.ascontiguousarray(pixels)
+    kind = QImage.Format.Format_RGB888 if packed.ndim == 3 else QImage.Format.Format_Grayscale8
+    height, width = packed.shape[:2]
+    return QImage(packed.data, width, height, packed.strides[0], kind).copy()
 
 
 def paint_text(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QRect, QSize, Qt
-from qtpy.QtGui import QColor, QImage, QPainter
+from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QWidget
 
+from gui.painting import image_of
 from gui.theme import GRID, THEMES, Theme
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QPaintEvent
+    from qtpy.QtGui import QImage, QPaintEvent
 
     from inference.arrivals import Glimpse
 
@@ -32,11 +32,8 @@ class Preview(QWidget):
 
     def show_glimpse(self, glimpse: Glimpse) -> None:
         """Show another picture."""
-        pixels = np.ascontiguousarray(glimpse.picture)
-        colour = pixels.ndim == 3
-        kind = QImage.Format.Format_RGB888 if colour else QImage.Format.Format_Grayscale8
-        height, width = pixels.shape[:2]
-        self.picture = QImage(pixels.data, width, height, pixels.strides[0], kind).copy()
+        self.picture = image_of(glimpse.picture)
+        height, width = glimpse.picture.shape[:2]
         down, across = glimpse.spacing
         self._proportions = QSize(round(1000 * width * across / down), 1000 * height)
         self.update()

@@ -10,9 +10,10 @@ from qtpy.QtGui import QFont, QImage, QPainter
 
 from gui.painting import paint_banner, paint_legend
 from gui.slice_texts import banner
+from inference.windowing import windowed
 
 if TYPE_CHECKING:
-    from gui.display import Display, Window
+    from gui.display import Display
     from gui.document import Document
     from inference.series import Array
 
@@ -31,8 +32,9 @@ class RunPicture:
         """uint8 (y, x, 3)."""
         pixels = self._image[index] if self._picture is None else self._picture.frame(index)
         if pixels.ndim == 2:
-            grey = to_bytes(pixels, self._window, self._inverted)
-            pixels = np.repeat(grey[:, :, None], 3, axis=2)
+            grey = windowed(pixels, self._window)
+            shown = np.invert(grey) if self._inverted else grey
+            pixels = np.repeat(shown[:, :, None], 3, axis=2)
         return self._marked(np.ascontiguousarray(pixels), index)
 
     def _marked(self, pixels: Array, index: int) -> Array:
@@ -54,11 +56,3 @@ class RunPicture:
             paint_legend(painter, legend, area)
         painter.end()
         return marked
-
-
-def to_bytes(pixels: Array, window: Window, inverted: bool) -> Array:
-    """Grey levels within a window as uint8."""
-    centre, width = window
-    scaled = (pixels.astype(np.float32) - (centre - width / 2)) * (255 / max(width, 1e-6))
-    grey: Array = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return np.invert(grey) if inverted else grey

@@ -18,8 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gui.display import first_window
-from gui.painting import SYNTHETIC
+from gui.painting import SYNTHETIC, image_of
 from gui.parts import label
 from gui.studies import (
     expected_facts,
@@ -31,6 +30,7 @@ from gui.studies import (
 from gui.theme import GRID, THEMES, Theme
 from gui.veil import words_of
 from inference.names import without
+from inference.windowing import first_window, windowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -279,13 +279,8 @@ def thumbnail(series: Series) -> QImage:
     size = THUMB / max(height, width)
     rows = np.linspace(0, flat.shape[0] - 1, max(1, round(height * size))).astype(int)
     columns = np.linspace(0, flat.shape[1] - 1, max(1, round(width * size))).astype(int)
-    small = flat[np.ix_(rows, columns)].astype(np.float32)
-    centre, span = first_window(series)
-    light = np.nan_to_num((small - centre + span / 2) / max(span, 1e-6) * 255)
-    grey = np.ascontiguousarray(np.clip(light, 0, 255).astype(np.uint8))
-    kind = QImage.Format.Format_RGB888 if series.rgb else QImage.Format.Format_Grayscale8
-    made = QImage(grey.data, grey.shape[1], grey.shape[0], grey.strides[0], kind)
-    return _rimmed(made) if any(series.synthetic or ()) else made.copy()
+    made = image_of(windowed(flat[np.ix_(rows, columns)], first_window(series)))
+    return _rimmed(made) if any(series.synthetic or ()) else made
 
 
 def _rimmed(picture: QImage) -> QImage:

@@ -9,22 +9,23 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
-from gui.display import Display, auto_window
+from gui.display import Display
 from gui.gestures import Gestures, Mode
 from gui.planes import planes
 from gui.slice_view import SliceView
 from gui.volume_view import VolumeView
+from inference.windowing import auto_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from gui.display import Window
     from gui.document import Document
     from gui.planes import Position
     from gui.theme import Theme
     from gui.tool import Mark, Outline, Tool
+    from inference.windowing import Window
 
 
 class Views(QWidget):

@@ -1,4 +1,4 @@
-"""Small pictures for reports: a slice or frame with what was found painted in."""
+"""Small pictures: of any slice, and for reports with what was found painted in."""
 
 from __future__ import annotations
 
@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference.windowing import SOFT_TISSUE, windowed
 from inference.writing import Segment, overlay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from inference.series import Array, Series
 
 SIDE = 192  # px, the longer side
 OPACITY = 0.5
-SOFT_TISSUE = (40.0, 400.0)  # HU, centre and width
 SYNTHETIC = "#ffb02e"  # of whatever marks frames that a model made
 RIM = 4  # px, round a picture of a run that has such frames
 COLOURS = ("#1fe0ff", "#e8b923", "#ee6352", "#59cd90", "#c77dff", "#f79d84", "#3fa7d6")
+
+
+def shrunk(picture: Array, spacing: Sequence[float], edge: int) -> Array:
+    """Pixels (y, x) or (y, x, 3) of a picture so that it has its proportions and fits `edge` px.
+
+    `spacing`: of rows and of columns, of which only the ratio counts.
+    """
+    height, width = picture.shape[0] * spacing[0], picture.shape[1] * spacing[1]
+    size = edge / max(height, width)
+    rows = np.linspace(0, picture.shape[0] - 1, max(1, round(height * size))).astype(int)
+    columns = np.linspace(0, picture.shape[1] - 1, max(1, round(width * size))).astype(int)
+    return np.ascontiguousarray(picture[np.ix_(rows, columns)])
 
 
 def thumbnail(series: Series, result: Mapping[str, Any]) -> bytes:
@@ -65,9 +77,7 @@ def _grey(series: Series, image: Array) -> Array:
     window = series.window or (SOFT_TISSUE if series.unit == "HU" else None)
     if window is None or series.rgb or image.dtype == np.uint8:
         return image
-    centre, width = window
-    light = (np.nan_to_num(image.astype(np.float32)) - centre) / max(width, 1e-6) + 0.5
-    return np.asarray(np.clip(light, 0, 1) * 255, np.uint8)
+    return windowed(image, window)
 
 
 def _segments(labels: Array) -> list[Segment]:

@@ -21,13 +21,14 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from gui.display import Display
 from gui.painting import SYNTHETIC
-from gui.run_picture import RunPicture, to_bytes
+from gui.run_picture import RunPicture
 from gui.slice_texts import banner
 from gui.study_panel import thumbnail
 from gui.theme import THEMES, palette
 from gui.timeline import Timeline, frames_shown, nearest, stepped
 from inference import thumbnails
 from inference.series import Acquisition, Series
+from inference.windowing import windowed
 from plugins.dsa_interpolation.curves import measure
 from plugins.dsa_interpolation.following import Followed
 from plugins.dsa_interpolation.regions import COLORS, Region
@@ -825,7 +826,7 @@ def test_a_film_shows_what_the_view_shows_with_its_marks(
     picture = RunPicture(document, window.views.display)
     assert orange(picture.frame(1)) > 10
     assert orange(picture.frame(2)) == 0
-    grey = to_bytes(widget.work.subtractor.frame(2), window.views.display.window, False)
+    grey = windowed(widget.work.subtractor.frame(2), window.views.display.window)
     assert (picture.frame(2)[..., 0] == grey).all()
     saved(window, tmp_path / "film", monkeypatch, "MP4 video as shown (*.mp4)")
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))

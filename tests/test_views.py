@@ -15,13 +15,14 @@ from qtpy.QtGui import QImage, QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from gui.display import CT_PRESETS, Display, auto_window, dragged, first_window, frame_durations
+from gui.display import CT_PRESETS, Display, dragged, frame_durations
 from gui.planes import AXIAL, CORONAL, PICTURE, SAGITTAL, Camera, Orbit, fit, scale_bar
 from gui.slice_texts import facts, value_text
 from gui.tool import Mark
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.series import Series
+from inference.windowing import auto_window, first_window
 
 if TYPE_CHECKING:
     from gui.document import Document

@@ -8,6 +8,7 @@ import numpy as np
 
 from inference.arrivals import Glimpse, listener
 from inference.errors import UserError
+from inference.windowing import SOFT_TISSUE, auto_window, windowed
 from plugins.dicom.first_frame import first_frame
 from plugins.dicom.header import aspect, group, has_image, modality, number, pixel_spacing, window
 from plugins.dicom.parse import read_header, read_whole
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 FEWEST = 8  # files, below which all are there at once
 LARGE = 2**25  # bytes of a single file, above which its first frame comes before the others
 TRIES = 3
-SOFT_TISSUE = (40.0, 400.0)  # HU
 
 
 def glimpse(files: Sequence[Path]) -> Path | None:
@@ -80,8 +80,5 @@ def picture_of(file: Path, dataset: Dataset, *, in_file: bool = True) -> Array:
     values = look.values[0]
     if look.rgb:
         return np.asarray(values, np.uint8)
-    low, high = np.percentile(values, (1, 99.5))
-    automatic = SOFT_TISSUE if modality(dataset) == "CT" else ((low + high) / 2, high - low)
-    centre, width = window(dataset) or automatic
-    light = (values.astype(np.float32) - (centre - width / 2)) / max(width, 1e-6)
-    return np.asarray(np.clip(light, 0, 1) * 255, np.uint8)
+    automatic = SOFT_TISSUE if modality(dataset) == "CT" else auto_window(values)
+    return windowed(values, window(dataset) or automatic)

@@ -9,11 +9,12 @@ from qtpy.QtCore import QPoint, QRect, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPen
 from qtpy.QtWidgets import QLineEdit, QListWidget, QSlider, QWidget
 
-from gui.display import first_window
+from gui.painting import image_of
 from gui.parts import button, column, label
 from gui.sections import quiet, row
 from gui.theme import GRID
 from inference.errors import UserError
+from inference.windowing import first_window, windowed
 from plugins.dicom.masking import Mask
 
 if TYPE_CHECKING:
@@ -140,10 +141,7 @@ class MaskCanvas(QWidget):
 
     def show_picture(self, pixels: Array) -> None:
         """8-bit grey or RGB."""
-        height, width = pixels.shape[:2]
-        colour = pixels.ndim == 3
-        kind = QImage.Format.Format_RGB888 if colour else QImage.Format.Format_Grayscale8
-        self._picture = QImage(pixels.data, width, height, pixels.strides[0], kind).copy()
+        self._picture = image_of(pixels)
         self.update()
 
     def show_masks(self, masks: list[Mask]) -> None:
@@ -221,6 +219,4 @@ def grey_or_rgb(series: Series, pixels: Array) -> Array:
     """A stored picture as it is shown, in 8 bit."""
     if series.rgb and pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
-    centre, span = first_window(series)
-    light = (pixels.astype(np.float32) - centre + span / 2) / max(span, 1e-6) * 255
-    return np.ascontiguousarray(np.clip(np.nan_to_num(light), 0, 255).astype(np.uint8))
+    return windowed(pixels, first_window(series))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QWidget
 
+from gui.painting import image_of
+
 if TYPE_CHECKING:
+    from qtpy.QtGui import QImage
+
     from inference.job import Job
     from inference.series import Array
     from inference.servers import Server
@@ -94,12 +97,5 @@ class Preview(QWidget):
         self._job = None
         if found is None:
             return self._show(None, "There is no picture in this series")
-        self._known[uid] = _image(found)
+        self._known[uid] = image_of(found)
         return self._show(self._known[uid])
-
-
-def _image(pixels: Any) -> QImage:
-    packed = np.ascontiguousarray(pixels)
-    kind = QImage.Format.Format_RGB888 if packed.ndim == 3 else QImage.Format.Format_Grayscale8
-    height, width = packed.shape[:2]
-    return QImage(packed.data, width, height, packed.strides[0], kind).copy()

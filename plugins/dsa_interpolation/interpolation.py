@@ -17,8 +17,8 @@ from plugins.dsa_interpolation.task import FRAME_MS, NAME, TASK, stored_density,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gui.display import Window
     from inference.series import Array, Series
+    from inference.windowing import Window
     from plugins.dsa_interpolation.subtraction import Subtractor
 
 

@@ -13,8 +13,8 @@ from gui.display import Legend
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gui.display import Window
     from inference.series import Array
+    from inference.windowing import Window
 
 # "Turbo" (A. Mikhailov, 2019) without its dark ends, at equal steps.
 TURBO = (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from gui.display import first_window
 from gui.history import Step
 from gui.project import Kept
+from inference.windowing import first_window
 from plugins.dsa_interpolation.map_picture import grey_text
 from plugins.dsa_interpolation.regions import Region, next_region
 from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, completed, suggested
@@ -19,10 +19,11 @@ from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, compl
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gui.display import Display, Legend, Picture, Window
+    from gui.display import Display, Legend, Picture
     from gui.document import Document
     from inference.series import Acquisition, Array, Series
     from inference.shared import SharedArray
+    from inference.windowing import Window
     from plugins.dsa_interpolation.following import Followed, Known
     from plugins.dsa_interpolation.maps import Maps
     from plugins.dsa_interpolation.regions import Point
