@@ -5,20 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import numpy as np
-from qtpy.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QAction, QColor, QFont, QImage, QPainter, QPen
-from qtpy.QtWidgets import (
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QAction, QImage
+from qtpy.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from gui.painting import SYNTHETIC, image_of
 from gui.parts import label
 from gui.studies import (
     expected_facts,
@@ -27,10 +17,11 @@ from gui.studies import (
     series_title,
     study_title,
 )
-from gui.theme import GRID, THEMES, Theme
+from gui.study_rows import DOCUMENT, EXPECTED, FACTS, PICTURE, WARNINGS, SeriesDelegate
+from gui.theme import GRID, Theme
+from gui.thumbnail import thumbnail
 from gui.veil import words_of
 from inference.names import without
-from inference.windowing import first_window, windowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,11 +29,6 @@ if TYPE_CHECKING:
     from gui.document import Document
     from gui.studies import Expected, Named, Studies
     from inference.series import Series
-
-THUMB = 48  # px
-RIM = 4  # px, of which half lies outside
-DOCUMENT, PICTURE, FACTS, WARNINGS, EXPECTED = (Qt.ItemDataRole.UserRole + n for n in range(5))
-Index = QModelIndex | QPersistentModelIndex
 
 
 class StudyPanel(QWidget):
@@ -195,112 +181,6 @@ class StudyPanel(QWidget):
     def _show_picture(self, document: Document, picture: QImage) -> None:
         if document in self._items:
             self._items[document].setData(0, PICTURE, picture)
-
-
-class SeriesDelegate(QStyledItemDelegate):
-    """Paints a series as thumbnail, title and facts, and a group as two lines."""
-
-    theme: Theme = THEMES["dark"]
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """Room for a thumbnail and two lines, or for two lines of a group."""
-        lines = 2 * option.fontMetrics.height()
-        if _is_series(index):
-            return QSize(100, max(THUMB + GRID, lines + 2 * GRID))
-        return QSize(100, max(5 * GRID, lines + GRID))
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Paint one row."""
-        painter.save()
-        if not _is_series(index):
-            self._paint_group(painter, option.rect, index)
-        else:
-            self._paint_series(painter, option, index)
-        painter.restore()
-
-    def _paint_group(self, painter: QPainter, rect: QRect, index: Index) -> None:
-        patient, _, study = str(index.data()).partition("\n")
-        area = rect.adjusted(2, 4, -GRID, -2)
-        painter.setPen(QColor(self.theme.text))
-        painter.setFont(_bold(painter.font()))
-        _line(painter, area, Qt.AlignmentFlag.AlignTop, patient)
-        painter.setPen(QColor(self.theme.quiet))
-        font = painter.font()
-        font.setBold(False)
-        painter.setFont(font)
-        _line(painter, area, Qt.AlignmentFlag.AlignBottom, study)
-
-    def _paint_series(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        rect = option.rect.adjusted(0, 1, -GRID // 2, -1)
-        state = option.state
-        chosen = bool(state & QStyle.StateFlag.State_Selected)
-        if chosen or state & QStyle.StateFlag.State_MouseOver:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(self.theme.selected if chosen else self.theme.raised))
-            painter.drawRoundedRect(rect, 4, 4)
-        if chosen:
-            painter.fillRect(QRect(rect.left(), rect.top() + 4, 3, rect.height() - 8),
-                             QColor(self.theme.accent))  # fmt: skip
-        picture = index.data(PICTURE)
-        frame = QRect(rect.left() + GRID, rect.top() + 3, THUMB, THUMB)
-        painter.fillRect(frame, QColor("black"))
-        if picture is not None:
-            inside = QRect(0, 0, picture.width(), picture.height())
-            inside.moveCenter(frame.center())
-            painter.drawImage(inside, picture)
-        area = QRect(frame.right() + GRID, rect.top() + GRID, 0, rect.height() - 2 * GRID)
-        area.setRight(rect.right() - GRID // 2)
-        waits = index.data(EXPECTED) is not None
-        painter.setPen(QColor(self.theme.quiet if waits else self.theme.text))
-        _line(painter, area, Qt.AlignmentFlag.AlignTop, str(index.data()))
-        painter.setPen(QColor(self.theme.quiet))
-        _line(painter, area, Qt.AlignmentFlag.AlignBottom, str(index.data(FACTS)))
-        if index.data(WARNINGS):
-            painter.setPen(QColor(self.theme.warning))
-            painter.drawText(area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, "⚠")
-
-
-def _is_series(index: Index) -> bool:
-    return index.parent().isValid()
-
-
-def thumbnail(series: Series) -> QImage:
-    """A small picture of the middle of a series, in its proportions; any thread may ask.
-
-    A run with frames that a model made has a rim in their colour.
-    """
-    image = series.canonical()
-    flat = image if series.kind == "image" else image[image.shape[0] // 2]
-    height, width = (
-        flat.shape[0] * series.scale[-2],
-        flat.shape[1] * series.scale[-1],
-    )
-    size = THUMB / max(height, width)
-    rows = np.linspace(0, flat.shape[0] - 1, max(1, round(height * size))).astype(int)
-    columns = np.linspace(0, flat.shape[1] - 1, max(1, round(width * size))).astype(int)
-    made = image_of(windowed(flat[np.ix_(rows, columns)], first_window(series)))
-    return _rimmed(made) if any(series.synthetic or ()) else made
-
-
-def _rimmed(picture: QImage) -> QImage:
-    rimmed = picture.convertToFormat(QImage.Format.Format_RGB888)
-    painter = QPainter(rimmed)
-    painter.setPen(QPen(SYNTHETIC, RIM))
-    painter.drawRect(rimmed.rect().adjusted(0, 0, -1, -1))
-    painter.end()
-    return rimmed
-
-
-def _line(painter: QPainter, area: QRect, where: Qt.AlignmentFlag, text: str) -> None:
-    short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, area.width())
-    painter.drawText(area, where | Qt.AlignmentFlag.AlignLeft, short)
-
-
-def _bold(font: QFont) -> QFont:
-    font = QFont(font)
-    font.setBold(True)
-    return font
 
 
 def _detach(item: QTreeWidgetItem) -> QTreeWidgetItem | None:

@@ -23,8 +23,8 @@ from gui.display import Display
 from gui.painting import SYNTHETIC
 from gui.run_picture import RunPicture
 from gui.slice_texts import banner
-from gui.study_panel import thumbnail
 from gui.theme import THEMES, palette
+from gui.thumbnail import thumbnail
 from gui.timeline import Timeline, frames_shown, nearest, stepped
 from inference import thumbnails
 from inference.series import Acquisition, Series

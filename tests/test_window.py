@@ -35,10 +35,10 @@ from gui.glass import Glass
 from gui.layout import DISCLAIMER
 from gui.notice_list import NoticeList
 from gui.studies import patient_title, series_facts, series_title, study_title
-from gui.study_panel import thumbnail
 from gui.task_form import TaskForm
 from gui.task_runner import accept
 from gui.theme import THEMES, stylesheet
+from gui.thumbnail import thumbnail
 from inference.errors import UserError
 from inference.messages import Priority
 from inference.series import Identity, Series
