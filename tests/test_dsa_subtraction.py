@@ -13,14 +13,8 @@ from inference.series import Acquisition
 from inference.worker import Cancelled, JobContext
 from plugins.dsa_interpolation.jobs import peak_run, register_run
 from plugins.dsa_interpolation.registration import register
-from plugins.dsa_interpolation.subtraction import (
-    Subtraction,
-    Subtractor,
-    completed,
-    peak,
-    suggested,
-    suggested_mask,
-)
+from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, peak
+from plugins.dsa_interpolation.suggestion import completed, suggested, suggested_mask
 from plugins.dsa_interpolation.warping import moved, spread
 
 if TYPE_CHECKING:

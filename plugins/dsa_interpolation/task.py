@@ -167,7 +167,8 @@ def wanted_times(text: str) -> list[float]:
 
 def subtracted(run: Array, acquisition: Acquisition | None) -> Array:
     """The run without its mask's anatomy, as 16 bit; one that is subtracted as it is."""
-    from plugins.dsa_interpolation.subtraction import Subtractor, completed, suggested
+    from plugins.dsa_interpolation.subtraction import Subtractor
+    from plugins.dsa_interpolation.suggestion import completed, suggested
 
     known = completed(run, acquisition)
     if known is not None and known.subtracted:

@@ -14,7 +14,8 @@ from gui.project import Kept
 from inference.windowing import first_window
 from plugins.dsa_interpolation.map_picture import grey_text
 from plugins.dsa_interpolation.regions import Region, next_region
-from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor, completed, suggested
+from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor
+from plugins.dsa_interpolation.suggestion import completed, suggested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
