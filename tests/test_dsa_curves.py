@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inference.series import Array
+    from plugins.dsa_interpolation.simulator.run import Run
+
 
 def irregular(step: float, until: float, seed: int = 0) -> NDArray[np.float64]:
     steps = np.random.default_rng(seed).uniform(0.6, 1.4, int(until / step)) * step
@@ -157,12 +160,8 @@ def test_maps_are_a_job_and_as_large_as_the_frames() -> None:
     assert "Making maps" in notes
 
 
-@pytest.mark.parametrize(
-    ("step", "duration", "pulse"), [(250, 0.8, 0.0), (250, 2.0, 0.4), (100, 0.8, 0.0)]
-)
-def test_maps_and_curves_recover_the_simulator_s_times(
-    step: int, duration: float, pulse: float
-) -> None:
+def simulated(step: int, duration: float, pulse: float) -> tuple[Run, Array, Array]:
+    """A still head without capillaries, its densities by subtraction, and its times."""
     from plugins.dsa_interpolation.simulator.run import simulate
     from plugins.dsa_interpolation.simulator.settings import Motion, Settings
     from plugins.dsa_interpolation.simulator.transport import Bolus
@@ -178,12 +177,36 @@ def test_maps_and_curves_recover_the_simulator_s_times(
     )
     run = simulate(np.random.default_rng(3), settings)
     before = tuple(np.flatnonzero(run.density.max(axis=(1, 2)) < 1e-3)[:4].tolist())
-    stack = Subtractor(run.frames, None, Subtraction(mask=before)).stack()
+    return run, Subtractor(run.frames, None, Subtraction(mask=before)).stack(), times
+
+
+def wrong(run: Run, found: Array, true: Array) -> float:
+    """Median error, ms, in vessels."""
+    clear = np.isfinite(found) & np.isfinite(true) & (run.density.max(axis=0) > 0.3)
+    assert clear.sum() > 300
+    return float(np.median(np.abs(found - true)[clear]))
+
+
+@pytest.mark.parametrize("duration", [2.0, 4.0])
+def test_maps_recover_the_arrival_of_long_boluses_behind_scatter(duration: float) -> None:
+    run, stack, times = simulated(100, duration, 0.4)
     maps = flow_maps(stack, times)
-    for found, true in ((maps.arrival, run.arrival), (maps.time_to_peak, run.peak)):
-        clear = np.isfinite(found) & np.isfinite(true) & (maps.peak > 0.3)
-        assert clear.sum() > 300
-        assert np.median(np.abs(found - true)[clear]) < step / 2
+    assert wrong(run, maps.arrival, run.arrival) < 50  # half a frame
+    clear = np.isfinite(maps.peak) & (run.density.max(axis=0) > 0.3)
+    shares = maps.peak[clear] / run.density.max(axis=0)[clear]
+    assert 0.75 < np.median(shares) < 1.1  # 0.56 are seen
+
+
+@pytest.mark.parametrize(
+    ("step", "duration", "pulse"), [(250, 0.8, 0.0), (250, 2.0, 0.4), (100, 0.8, 0.0)]
+)
+def test_maps_and_curves_recover_the_simulator_s_times(
+    step: int, duration: float, pulse: float
+) -> None:
+    run, stack, times = simulated(step, duration, pulse)
+    maps = flow_maps(stack, times)
+    assert wrong(run, maps.arrival, run.arrival) < step / 2
+    assert wrong(run, maps.time_to_peak, run.peak) < step / 2
     densest = np.where(np.isfinite(run.peak), run.density.max(axis=0), 0)
     centre = np.unravel_index(densest.argmax(), densest.shape)
     alike = [np.abs(true - true[centre]) < 60 for true in (run.arrival, run.peak)]

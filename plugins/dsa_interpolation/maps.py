@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from plugins.dsa_interpolation import scatter
 from plugins.dsa_interpolation.curves import Timing, smoother, timing
-from plugins.dsa_interpolation.warping import spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +32,6 @@ thinner than that, the dark behind a collimator is not."""
 RESTLESS = 0.1
 """Jumps from frame to frame, in shares of the peak, beyond which vessels move more than contrast
 flows: 0.16 to 0.25 in real coronary runs, 0.03 to 0.05 in simulated runs of still heads."""
-VEIL, LEAST_FREE = 0.1, 0.02
-"""Reach of what is looked at around a place, in shares of the shorter side, and how much of it must
-be without contrast."""
 OVER_NOISE = 1.8
 """Power of a component of all curves, in units of the noise's, from which it is kept."""
 CHUNK = 16384
@@ -62,7 +59,8 @@ def flow_maps(stack: Array, times: Array) -> Maps:
     calm = np.stack([-ndimage.gaussian_filter(frame, BLUR, mode="nearest") for frame in stack])
     noise = _noise(calm)
     inside = _contrast(calm, times, noise)
-    found = _timing(times, _shared(calm[:, inside] - _veil(calm, inside), noise[inside]))
+    clear, gain = scatter.primary(calm, inside)
+    found = _timing(times, _shared(clear, noise[inside] * gain))
     pictures = {}
     for name in PICTURES:
         picture = np.full(inside.shape, np.nan, np.float32)
@@ -85,24 +83,6 @@ def _timing(times: Array, columns: Picture) -> Timing:
     starts = range(0, max(columns.shape[1], 1), CHUNK)
     parts = [timing(times, columns[:, start : start + CHUNK]) for start in starts]
     return Timing(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-
-
-def _veil(calm: Picture, inside: Array) -> Picture:
-    """Density (t, n) around each place with contrast: what scatter, which vessels take away, adds.
-
-    Without it a tenth of the peak seems to be reached before any contrast has come.
-    """
-    reach = VEIL * min(inside.shape)
-    free = (~ndimage.binary_dilation(inside, iterations=2)).astype(np.float32)
-    there = np.maximum(_spread(free, reach)[inside], 1e-6)
-    found = np.stack([_spread(frame * free, reach)[inside] / there for frame in calm])
-    return np.where(there > LEAST_FREE, found, 0)
-
-
-def _spread(picture: Picture, reach: float) -> Picture:
-    """Gaussian mean of every fourth row and column, drawn out again."""
-    small = ndimage.gaussian_filter(picture[::4, ::4], reach / 4, mode="nearest")
-    return spread(np.asarray(small), (picture.shape[0], picture.shape[1]))
 
 
 def _shared(columns: Picture, noise: Picture) -> Picture:
