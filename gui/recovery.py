@@ -16,8 +16,6 @@ from inference.errors import UserError
 if TYPE_CHECKING:
     from gui.project import Project, SavedDocument
 
-ENDINGS = (SUFFIX, f"{SUFFIX}-wal", f"{SUFFIX}-shm", f"{SUFFIX}-journal")
-
 
 @dataclass(eq=False)
 class Left:

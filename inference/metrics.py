@@ -43,17 +43,6 @@ class Confusion:
         return _ratio(self.true_negative, self.true_negative + self.false_positive)
 
     @property
-    def precision(self) -> float:
-        """The part of what was found that is true."""
-        return _ratio(self.true_positive, self.true_positive + self.false_positive)
-
-    @property
-    def accuracy(self) -> float:
-        """The part of everything that is right."""
-        right = self.true_positive + self.true_negative
-        return _ratio(right, right + self.false_positive + self.false_negative)
-
-    @property
     def matthews(self) -> float:
         """Matthews correlation coefficient; 0 if a row or a column is empty (the usual limit)."""
         tp, fp = float(self.true_positive), float(self.false_positive)
@@ -93,21 +82,6 @@ def surface_distances(found: Array, truth: Array, spacing: Sequence[float]) -> t
     """
     first, second = (_surface(mask.astype(bool)) for mask in (found, truth))
     return _distances(first, second, spacing), _distances(second, first, spacing)
-
-
-def hausdorff(
-    found: Array, truth: Array, spacing: Sequence[float], percentile: float = 95
-) -> float:
-    """Hausdorff distance at a percentile (HD95), the larger of both directions.
-
-    0 if both masks are empty, infinite if one is.
-    """
-    if not found.any() and not truth.any():
-        return 0.0
-    both = surface_distances(found, truth, spacing)
-    if not all(distances.size for distances in both):
-        return float("inf")
-    return max(float(np.percentile(distances, percentile)) for distances in both)
 
 
 def _surface(mask: Array) -> Array:
@@ -179,11 +153,6 @@ class Detections:
     def recall(self) -> float:
         """NaN for a patient without objects."""
         return _ratio(self.hit, self.truth)
-
-    @property
-    def precision(self) -> float:
-        """NaN if nothing was found."""
-        return _ratio(self.hit, self.hit + self.false_positive)
 
     @property
     def f1(self) -> float:

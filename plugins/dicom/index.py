@@ -150,14 +150,6 @@ class Index:
             base.execute("INSERT OR IGNORE INTO folder VALUES (?)", (str(folder),))
 
     @_in_words
-    def forget_folder(self, folder: Path) -> None:
-        """Take a folder, and what it holds, off the list."""
-        with self._open() as base:
-            base.execute("DELETE FROM folder WHERE path = ?", (str(folder),))
-            base.execute("DELETE FROM file WHERE substr(path, 1, ?) = ?", _start(folder))
-            _tidy(base)
-
-    @_in_words
     def known(self, folder: Path) -> dict[str, tuple[int, int]]:
         """Size and time of change of every listed file below a folder."""
         with self._open() as base:

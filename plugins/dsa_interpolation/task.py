@@ -27,8 +27,6 @@ BYTES_A_PIXEL = {"fast": 1200, "published": 6000}
 BYTES_AT_LEAST = 500_000_000
 FRAME_MS = 100.0
 """Between frames that state no times."""
-NO_TIMES = "The run states no frame times: its frames were taken to be 100 ms apart."
-COLOUR = "The run is in colour: the new run shows its brightness."
 
 
 def interpolate(

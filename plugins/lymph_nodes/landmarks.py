@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from inference.box import Box
     from inference.series import Array
 
-    Span = tuple[float, float, float, float]
-
 AIR_HU = -650
 TRACHEA_MM2 = (50.0, 800.0)
 """Area of an axial cut of the trachea; just above the carina it is widest."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 State = Literal["open", "accepted", "rejected"]
 STATES: tuple[State, ...] = ("open", "accepted", "rejected")
 NODE_NAME = re.compile(r"\s*(?:node|lymph)", re.IGNORECASE)
-TARGET_MM, NORMAL_MM = 15.0, 10.0
+NORMAL_MM = 10.0
 LESS, MORE, MORE_MM = -0.30, 0.20, 5.0
 """Of the sum of targets: partial response, and progression, which needs so many mm as well."""
 
