@@ -20,7 +20,7 @@ from gui.theme import GRID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qtpy.QtWidgets import QLabel, QStatusBar
+    from qtpy.QtWidgets import QStatusBar
 
 DISCLAIMER = "Research use only. Not for diagnosis."
 START, IMAGES, WAITING, PREVIEW = range(4)  # pages of the middle
@@ -79,15 +79,13 @@ def widen(window: QMainWindow, name: str, width: int) -> None:
         window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
 
-def fill_status_bar(bar: QStatusBar, jobs: QWidget) -> QLabel:
-    """The disclaimer, what runs, and a text at the right end, which is returned."""
-    state = label("", "quiet")
+def fill_status_bar(bar: QStatusBar, jobs: QWidget, worker: QWidget) -> None:
+    """The disclaimer, what runs, and at the right end the state of the worker."""
     bar.setSizeGripEnabled(False)
     bar.setContentsMargins(GRID, 0, GRID, 0)
     bar.addWidget(label(DISCLAIMER, "warning"))
     bar.addWidget(jobs, 1)
-    bar.addPermanentWidget(state)
-    return state
+    bar.addPermanentWidget(worker)
 
 
 def _dock(

@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QByteArray, QTimer, Signal
-from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
+from qtpy.QtWidgets import QApplication, QMainWindow
 
 from gui import layout, registry, theme
 from gui.action_table import ACTIONS
@@ -33,6 +32,7 @@ from gui.opening import Opening
 from gui.preview import Preview
 from gui.projects import Projects
 from gui.queue_dock import Queue, QueueContext
+from gui.recent_menu import RecentMenu
 from gui.remote import Remote
 from gui.run_export import RunExport
 from gui.session import Session
@@ -43,6 +43,7 @@ from gui.study_panel import StudyPanel
 from gui.tasks import TaskPanel
 from gui.veil import Veil, forget_file_dialogs
 from gui.views import Views
+from gui.worker_label import WorkerLabel
 from gui.workspace import Workspace
 from inference import memory
 
@@ -55,11 +56,6 @@ if TYPE_CHECKING:
     from inference.arrivals import Glimpse
 
 IDLE_MS = 50  # between steps that prepare the views
-WORKER_STATES = {
-    "starting": "Starting the model process…",
-    "restarting": "Restarting the model process…",
-    "stopped": "The model process has stopped.",
-}
 
 
 class LimnWindow(QMainWindow):
@@ -150,11 +146,12 @@ class LimnWindow(QMainWindow):
         actions = self.commands.actions
         for dock in docks:
             self.commands.menu("View").addAction(dock.toggleViewAction())
-        self._recent_menu = QMenu("Open recent", self)
+        self._recent_menu = RecentMenu(self)
         self.commands.menu("File").insertMenu(actions["open_samples"], self._recent_menu)
         self.start_page.offer(actions)
         self.cine_bar.add_switches(actions[name] for name in CINE_SWITCHES)
-        self._worker_label = layout.fill_status_bar(self.statusBar(), self.job_bar)
+        self._worker_label = WorkerLabel()
+        layout.fill_status_bar(self.statusBar(), self.job_bar, self._worker_label)
 
     def _browser_context(self) -> BrowserContext:
         return BrowserContext(
@@ -184,7 +181,8 @@ class LimnWindow(QMainWindow):
         self.opening.ended.connect(lambda: self._show_page(self.studies.selected))
         self.opening.project_asked.connect(self.projects.open)
         self.projects.changed.connect(self._show_title)
-        self.start_page.welcome.sample_asked.connect(lambda path: self.opening.open([path]))
+        for asked in (self._recent_menu.asked, self.start_page.welcome.sample_asked):
+            asked.connect(lambda path: self.opening.open([path]))
         self.start_page.welcome.ended.connect(lambda: self.settings.change(welcomed=True))
         self.ready.connect(self.start_page.welcome.look)
         self.projects.recovering.changed.connect(self._refresh)
@@ -229,8 +227,7 @@ class LimnWindow(QMainWindow):
         self.job_bar.follow(jobs)
         self.audit.follow(jobs)
         self.remote = Remote(jobs, self.settings)
-        jobs.state_changed.connect(self._show_worker)
-        self._show_worker(jobs.state)
+        self._worker_label.follow(jobs)
         self.session = Session(
             self.studies, jobs, self.settings, self.notices, self.views, self.export.ask,
             correct=self.correction.use,
@@ -289,11 +286,6 @@ class LimnWindow(QMainWindow):
         project = self.projects.path is not None  # without, the title has no place for the star
         self.setWindowModified(project and bool(self.projects.unsaved_documents))
 
-    def _show_worker(self, state: str) -> None:
-        device = self.session.jobs.devices[:1] if self.is_ready else ()
-        ready = f"Models run on {device[0].name.upper()}" if device else "Models are ready"
-        self._worker_label.setText(WORKER_STATES.get(state, ready))
-
     def _apply(self, now: Settings, old: Settings | None = None) -> None:
         """Follow the settings; what did not change is left alone, as a new look takes a second."""
         if old is None or (now.theme, now.text_size) != (old.theme, old.text_size):
@@ -324,17 +316,9 @@ class LimnWindow(QMainWindow):
                 part.apply_theme(look)
 
     def _list_recent(self) -> None:
-        self._recent_menu.clear()
-        actions: list[QAction] = []
         now = self.settings.now
-        for path in () if now.hide_patient_names else now.recent:  # a name may tell the patient
-            action = QAction(path.name, self._recent_menu)
-            action.setToolTip(str(path))
-            action.triggered.connect(lambda _=False, path=path: self.opening.open([path]))
-            actions.append(action)
-        self._recent_menu.addActions(actions)
-        self._recent_menu.setEnabled(bool(actions))
-        self.start_page.show_recent(actions)
+        paths = () if now.hide_patient_names else now.recent  # a name may tell the patient
+        self.start_page.show_recent(self._recent_menu.show_paths(paths))
 
     # --- drag and drop, end ------------------------------------------------------------------
 
