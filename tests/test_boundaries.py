@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,16 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[str]:
+FILES = {module_of(path): path for path in SOURCES}
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """Every module that a file imports when it runs, at its top or in a function."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     pending: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
     while pending:
         node = pending.pop()
@@ -61,12 +70,35 @@ def _of_window(path: Path) -> bool:
     return path.stem not in WORKER_SIDE and bool(roots & (QT | {"gui"}))
 
 
+def ours(path: Path) -> set[Path]:
+    """The files of ours that a file imports, at its top or in a function."""
+    names = {part for name in imports(path) for part in (name, name.rpartition(".")[0])}
+    return {FILES[name] for name in names & FILES.keys()}
+
+
+def reached(path: Path) -> set[Path]:
+    """A file and all that it may bring into its process, by way of others too."""
+    found, pending = {path}, [path]
+    while pending:
+        new = ours(pending.pop()) - found
+        found |= new
+        pending += new
+    return found
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)
 def test_imports_go_one_way(path: Path) -> None:
     found = set(imports(path))
     parts = {name.partition(".")[0] for name in found}
     pairs = {".".join(name.split(".")[:2]) for name in found}
     assert not (parts | pairs) & forbidden(path)
+
+
+def test_what_a_worker_runs_never_reaches_the_window() -> None:
+    """A file that imports neither Qt nor gui does not come to it by way of another."""
+    window = {path for path in SOURCES if path.is_relative_to(ROOT / "gui") or _of_window(path)}
+    workers = [path for path in SOURCES if path not in window]
+    assert not [module_of(path) for path in workers if reached(path) & window]
 
 
 def test_plugins_are_a_namespace() -> None:
