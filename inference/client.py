@@ -17,6 +17,7 @@ from inference import logs, worker
 from inference.channel import Channel
 from inference.errors import UserError
 from inference.job import Job, Newest, TaskFailed, WorkerCrashed, WorkerStopped
+from inference.job_queue import JobQueue
 from inference.messages import (
     Answer,
     ArrayRef,
@@ -64,9 +65,7 @@ class WorkerClient:
         self._context = multiprocessing.get_context("spawn")
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
-        self._waiting: dict[int, Job] = {}
-        self._given: dict[int, Job] = {}  # to the worker
-        self._running: list[int] = []  # the last one on top of the others
+        self._queue = JobQueue()
         self._newest = Newest()
         self._starts: list[float] = []
         self._closing = False
@@ -98,7 +97,7 @@ class WorkerClient:
         job = Job(run, name, on_progress, on_partial, on_released, self._withdraw)
         job.held = held
         with self._lock:
-            self._waiting[job.id] = job
+            self._queue.waiting[job.id] = job
             older = self._newest.instead(replaces, job)
         if older:
             older.cancel()
@@ -124,8 +123,8 @@ class WorkerClient:
         atexit.unregister(self.close)
         with self._lock:
             self._closing = True
-            jobs = [*self._waiting.values(), *self._given.values()]
-            self._waiting, self._given = {}, {}
+            jobs = [*self._queue.give_up(), *self._queue.given.values()]
+            self._queue.given = {}
         self.process.kill()
         self._listener.join(1)  # it reaps the process: only one can
         for job in jobs:
@@ -167,7 +166,8 @@ class WorkerClient:
         if isinstance(message, Ready):
             self._ready(message)
         elif isinstance(message, Started):
-            self._begin(message.job)
+            with self._lock:
+                self._queue.begin(message.job)
         elif isinstance(message, Progress | Partial):
             self._pass_on(message)
         else:
@@ -178,14 +178,8 @@ class WorkerClient:
         self._on_state("ready")
         self._dispatch()
 
-    def _begin(self, number: int) -> None:
-        with self._lock:
-            self._running.append(number)
-            if job := self._given.get(number):
-                job.begun = True
-
     def _pass_on(self, message: Progress | Partial) -> None:
-        job = self._given.get(message.job)
+        job = self._queue.given.get(message.job)
         if job is None or job.withdrawn:
             return
         try:
@@ -199,8 +193,7 @@ class WorkerClient:
 
     def _end(self, number: int, message: Answer) -> None:
         with self._lock:
-            self._running.remove(number)
-            job = self._given.pop(number, None)
+            job = self._queue.end(number)
         self._dispatch()  # before the callbacks, so that the worker is not left idle
         if job is None:
             return
@@ -213,28 +206,20 @@ class WorkerClient:
         """Give the worker what is to run now, or end everything if there is no worker."""
         with self._lock:
             closing = self._closing  # a job may be asked for while another thread closes
-            while self.state == "ready" and not closing and (job := self._due()):
-                self._given[job.id] = self._waiting.pop(job.id)
+            while self.state == "ready" and not closing and (job := self._queue.take()):
                 self._send(job.request)
             if self.state != "stopped" and not closing:
                 return
-            given_up, self._waiting = self._waiting, {}
-        for job in given_up.values():
+            given_up = self._queue.give_up()
+        for job in given_up:
             if closing:
                 job.cancel()
             job.settle(error=WorkerStopped(_given_up(self.name)))
 
-    def _due(self) -> Job | None:
-        """The most urgent waiting job, if the worker is idle or has something less urgent."""
-        ready = [job for job in self._waiting.values() if not job.held]
-        job = min(ready, key=lambda job: job.urgency, default=None)
-        given = [job.request.priority for job in self._given.values()]
-        return job if job and (not given or job.request.priority < max(given)) else None
-
     def _withdraw(self, job: Job) -> None:
         with self._lock:
-            waited = self._waiting.pop(job.id, None)
-            if job.id in self._given:
+            waited = self._queue.waiting.pop(job.id, None)
+            if job.id in self._queue.given:
                 self._send(Cancel(job.id))
                 self._set_deadline(job)
         if waited:
@@ -247,9 +232,9 @@ class WorkerClient:
 
     def _overdue(self, job: Job, process: SpawnProcess) -> None:
         with self._lock:
-            if job.id not in self._given or process is not self.process:
+            if job.id not in self._queue.given or process is not self.process:
                 return
-            if self._running[-1:] == [job.id]:
+            if self._queue.on_top(job):
                 logger.warning("%s did not stop when cancelled", job.request.task)
                 self._starts.clear()  # no crash
                 process.kill()
@@ -261,22 +246,13 @@ class WorkerClient:
             if self._closing or process is not self.process:
                 return
             logger.warning("the %s process ended with code %s", self.name, process.exitcode)
-            lost = self._sort_out()
+            lost = self._queue.recover()
             if lost:  # the job's fault, and it is over: only a worker that cannot start is given up
                 self._starts.clear()
             self._start_again()
         for job in lost:
             job.settle(error=WorkerCrashed(_crashed(self.name, job.title, process.exitcode)))
         self._dispatch()
-
-    def _sort_out(self) -> list[Job]:
-        """Queue again what the worker had, but for the cancelled jobs and the one on top."""
-        given, self._given = self._given, {}
-        top, self._running = self._running[-1:], []
-        lost = [job for job in given.values() if job.cancelled() or [job.id] == top]
-        kept = {number: job for number, job in given.items() if job not in lost}
-        self._waiting |= kept
-        return lost
 
     def _start_again(self) -> None:
         now = time.monotonic()
@@ -291,9 +267,7 @@ class WorkerClient:
         try:
             self._channel.send(message)
         except OSError:
-            logger.info(
-                "the %s process is gone", self.name
-            )  # `_listen` notices and queues it again
+            logger.info("the %s process is gone", self.name)  # `_listen` notices, and asks again
 
 
 def _wait_for_imports() -> None:

@@ -379,8 +379,8 @@ def test_cancelling_at_any_moment_is_safe(reader: WorkerClient) -> None:
         job.cancel()
     assert reader.submit(name_of(tasks.nothing)).result(LONG) == 0
     assert reader.process.pid == before
-    assert not reader._given
-    assert not reader._running
+    assert not reader._queue.given
+    assert not reader._queue.running
 
 
 def test_requests_from_many_threads_are_all_answered(reader: WorkerClient) -> None:
