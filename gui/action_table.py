@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gui import registry
 from gui.actions import (
     Action,
     can_recover,
@@ -19,10 +20,8 @@ from gui.actions import (
     has_volume,
 )
 from gui.cine_actions import CINE_ACTIONS
-from gui.click_actions import CLICK_ACTIONS
 from gui.correct_actions import CORRECTION_ACTIONS
 from gui.display import CT_PRESETS
-from gui.node_actions import NODE_ACTIONS
 
 if TYPE_CHECKING:
     from gui.window import LimnWindow
@@ -167,7 +166,7 @@ HELP = (
 
 ACTIONS = (
     *FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS,
-    *CLICK_ACTIONS, *NODE_ACTIONS, *HELP,
+    *registry.actions(), *HELP,
 )  # fmt: skip
 
 # What the mouse does, for the cheat sheet.

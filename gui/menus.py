@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from gui.window import LimnWindow
 
-MENU_ORDER = ("File", "Edit", "View", "Correct", "Clicks", "Nodes", "Help")
-
 
 class Commands:
     """The QActions of a window, kept up to date by `refresh`, `rebind` and `apply_theme`."""
@@ -87,8 +85,6 @@ class Commands:
         return f"{title[:place]}&{title[place:]}"
 
     def _fill_menus(self) -> None:
-        for title in MENU_ORDER:
-            self.menu(title)
         groups: dict[str, int] = {}
         for entry in self.table:
             menu = self.menu(entry.menu)

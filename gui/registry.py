@@ -1,12 +1,17 @@
-"""Makes the plugins' manifests known to npe2, as napari expects of a plugin."""
+"""What the plugins bring to the window: manifests for napari, commands, widgets."""
 
 from __future__ import annotations
 
-from inference.registry import load, manifests, tasks
+from typing import TYPE_CHECKING
+
+from inference.registry import contributed, load, manifests, tasks
+
+if TYPE_CHECKING:
+    from gui.actions import Action
 
 
 def register() -> None:
-    """Register every plugins/*/napari.yaml; those already known are left as they are."""
+    """Register every plugins/*/napari.yaml with npe2; those already known are left as they are."""
     from npe2 import PluginManager, PluginManifest
 
     manager = PluginManager.instance()
@@ -14,6 +19,11 @@ def register() -> None:
         manifest = PluginManifest.from_file(path)
         if manifest.name not in manager:
             manager.register(manifest)
+
+
+def actions() -> tuple[Action, ...]:
+    """What the plugins add to the table of commands, in the order of their folders."""
+    return tuple(action for added in contributed(".actions") for action in added)
 
 
 def preload() -> None:

@@ -26,19 +26,19 @@ def manifests() -> list[Path]:
 @cache
 def tasks() -> dict[str, Task]:
     """Every vertical's `Task` by name."""
-    return {task.name: task for task in _contributed(".task")}
+    return {task.name: task for task in contributed(".task")}
 
 
 @cache
 def readers() -> tuple[Reader, ...]:
     """Every plugin's `Reader`, those that look into a file before those that trust its name."""
-    return tuple(sorted(_contributed(".read_series"), key=lambda reader: reader.rank))
+    return tuple(sorted(contributed(".read_series"), key=lambda reader: reader.rank))
 
 
 @cache
 def learnings() -> dict[str, Learning]:
     """How a task learns from corrections, by its name."""
-    return {learning.task: learning for learning in _contributed(".learning")}
+    return {learning.task: learning for learning in contributed(".learning")}
 
 
 def command(identifier: str) -> Any:
@@ -57,7 +57,8 @@ def load(name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _contributed(ending: str) -> list[Any]:
+def contributed(ending: str) -> list[Any]:
+    """What each command whose id ends so names."""
     return [load(name) for command, name, _ in _commands() if command.endswith(ending)]
 
 

@@ -9,11 +9,11 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout
 
 from gui.actions import sequences
-from gui.click_actions import PROMPT_ACTIONS
 from gui.objects_panel import ObjectsPanel
 from gui.parts import button
 from gui.sections import Titled, offer_models, quiet, row, switch
 from gui.theme import GRID, THEMES, Theme, icon
+from plugins.click_segmentation.actions import PROMPT_ACTIONS
 from plugins.click_segmentation.prompts import KINDS
 from plugins.click_segmentation.slices import Place
 from plugins.click_segmentation.task import TASK

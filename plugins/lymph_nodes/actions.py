@@ -1,4 +1,4 @@
-"""The commands of lymph nodes, for the table of actions: forty nodes are read without a mouse."""
+"""The commands of lymph nodes in the window's menus: forty nodes are read without a mouse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _do(name: str, title: str, key: str, tip: str = "", group: int = 0) -> Actio
                   argument=(TASK, name), group=group, tip=tip)  # fmt: skip
 
 
-NODE_ACTIONS = (
+ACTIONS = (
     _do("find", "Find lymph nodes", "Shift+F"),
     _do("next", "Next node", "J", group=1),
     _do("previous", "Previous node", "U", group=1),

@@ -1,4 +1,4 @@
-"""The commands of clicks, for the table of actions."""
+"""The commands of clicks in the window's menus."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROMPT_ACTIONS = (
     _tool("lasso", "Lasso", "L", "mdi6.lasso",
           "Draw roughly round an object; with the right button, round background"),
 )  # fmt: skip
-CLICK_ACTIONS = (
+ACTIONS = (
     *PROMPT_ACTIONS,
     Action("prompt_follow", "Follow through slices", "Clicks", "command_task", "Shift+Q",
            "mdi6.layers-triple-outline", has_volume, argument=(TASK, "follow"), group=1,
