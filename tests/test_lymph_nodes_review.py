@@ -172,12 +172,14 @@ def test_a_click_outlines_the_node_under_it():
     volume, node = chest(), ball(SHAPE, FIRST, 9.0)
     volume[node] = 60
     free = np.ones(SHAPE, bool)
-    box, mask = shaping.grown(volume, None, (46, 31, 67), SPACING, free)
+    box, mask, whole = shaping.grown(volume, None, (46, 31, 67), SPACING, free)
+    assert whole
     found = np.zeros(SHAPE, bool)
     found[box.slices] = mask
     assert 2 * (found & node).sum() / (found.sum() + node.sum()) > 0.85
     seen = node * np.float16(0.3)
-    box, mask = shaping.grown(chest(), seen, FIRST, SPACING, free)
+    volume[node] = 40
+    box, mask, _ = shaping.grown(volume, seen, FIRST, SPACING, free)
     assert mask.sum() == pytest.approx(node.sum(), rel=0.1)  # by the network, where it is unsure
 
 
@@ -188,11 +190,38 @@ def test_a_click_beside_the_lung_takes_none_of_it(shift):
     volume[node] = 55
     volume = ndimage.gaussian_filter(volume.astype(np.float32), (0.3, 0.7, 0.7)).astype(np.int16)
     seed = (46, 38, 88 + shift)
-    box, mask = shaping.grown(volume, None, seed, SPACING, np.ones(SHAPE, bool))
+    box, mask, _ = shaping.grown(volume, None, seed, SPACING, np.ones(SHAPE, bool))
     assert (volume[box.slices][mask] > -400).all()
     found = np.zeros(SHAPE, bool)
     found[box.slices] = mask
     assert 2 * (found & node).sum() / (found.sum() + node.sum()) > 0.7
+
+
+VESSEL = (46, 37, 61)  # the middle of the great vessel, 36 mm thick
+
+
+@pytest.mark.parametrize("value", [40, 90, 150, 260, 400])
+def test_a_great_vessel_is_no_node_however_bright(value):
+    volume = chest()
+    volume[np.abs(volume.astype(int) - 170) < 40] = value
+    with pytest.raises(shaping.NoNodeError):
+        shaping.grown(volume, None, VESSEL, SPACING, np.ones(SHAPE, bool))
+
+
+@pytest.mark.parametrize("thick", [8.0, 14.0])
+def test_of_a_tube_no_more_is_added_than_a_node_can_be(thick):
+    """A vessel across the fat: what fits round the click, and it is said that this is a part."""
+    volume = chest()
+    _, y, x = np.indices(SHAPE)
+    volume[((y - 56) * 2.5) ** 2 + ((x - 66) * 2.5) ** 2 < (thick / 2) ** 2] = 60
+    _, mask, whole = shaping.grown(volume, None, (46, 56, 66), SPACING, np.ones(SHAPE, bool))
+    assert not whole
+    assert mask.sum() * np.prod(SPACING) / 1000 < thick**3 * 1.7 / 1000
+
+
+def test_a_click_in_fat_outlines_nothing():
+    with pytest.raises(shaping.NoNodeError, match="fat"):
+        shaping.grown(chest(), None, (46, 54, 66), SPACING, np.ones(SHAPE, bool))
 
 
 # --- work --------------------------------------------------------------------------------------
@@ -252,14 +281,15 @@ def test_nodes_are_edited_split_merged_and_added(work):
     assert edits.merge(work, ["Node 1", "Node 3"]) == "Node 1"
     whole = measured(work).row("Node 1").node.volume_ml
     assert whole == pytest.approx(volumes["Node 1"] + volumes["Node 3"])
-    assert edits.nearest(work, "Node 1") == "Node 2"
+    with pytest.raises(UserError, match="choose both to merge"):
+        edits.neighbour(work, "Node 1")
     with pytest.raises(UserError, match="object here already"):
         edits.add_at(work, FIRST)
     with pytest.raises(UserError, match="no soft tissue"):
         edits.add_at(work, (46, 46, 33))
     document = work.document
     document.remove_object(work.row("Node 2").object_id)
-    assert edits.add_at(work, SECOND) == "Node 4"
+    assert edits.add_at(work, SECOND) == ("Node 4", "")
     assert measured(work).row("Node 4").by_hand
     document.history.undo()
     document.history.undo()

@@ -10,10 +10,11 @@ import pytest
 import SimpleITK as sitk
 from chests import SHAPE, SPACING, ball, chest
 from conftest import wait_until
-from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QPushButton
 
+from gui.glass import Glass
 from plugins.lymph_nodes.widget_look import LONG, SHORT
 
 if TYPE_CHECKING:
@@ -168,6 +169,78 @@ def saves_report_and_table(window: LimnWindow, widget: LymphNodesWidget, tmp_pat
     wait_until(lambda: (tmp_path / "chest_nodes.csv").exists())
     rows = list(csv.DictReader((tmp_path / "chest_nodes.csv").open()))
     assert [row["state"] for row in rows] == ["accepted", "open", "open"]
+
+
+def click(window: LimnWindow, *place: float, view: int = 0) -> None:
+    """With the left button, where the view shows this place."""
+    shown = window.views.slices[view]
+    at = QPoint(*map(round, shown.pixel_of(place)))
+    QTest.mouseClick(shown.findChild(Glass), Qt.MouseButton.LeftButton, pos=at)
+
+
+@pytest.mark.parametrize("view", [0, 1, 2])
+def test_a_node_is_added_by_a_click_and_seen_at_once(
+    window: LimnWindow, ct: Path, view: int
+) -> None:
+    widget = opened(window, ct)
+    review = widget.review
+    review.least.setCurrentText("≥ 15 mm")
+    press(window, Qt.Key.Key_A, SHIFT)
+    clicked = (35, 30, 58)  # the slice above its middle
+    window.views.look_at(clicked)
+    click(window, *clicked, view=view)
+    settled(widget)
+    node = widget.work.row("Node 1").node
+    assert node.short_axis_mm == pytest.approx(10, abs=2.5)
+    assert review.table.current == "Node 1"  # though the filter would have hidden it
+    assert review.table.keys == ["Node 1"]
+    draws_both_axes_in_all_three_planes(window)
+    assert window.views.display.position[0] == node.slice
+    press(window, Qt.Key.Key_Escape)
+    assert window.views.tool is None
+    assert not review.add_button.isChecked()
+
+
+def test_what_is_no_node_is_not_added_but_may_be_drawn(window: LimnWindow, ct: Path) -> None:
+    widget = opened(window, ct)
+    document, toasts = window.studies.selected, window.notices.toasts
+    press(window, Qt.Key.Key_A, SHIFT)
+    for place, said in (
+        ((46, 37, 61), "No node was added"),  # a great vessel
+        ((46, 67, 63), "No node was added"),  # the spine
+        ((46, 54, 66), "as dark as fat"),
+        ((46, 38, 33), "no soft tissue"),  # the lung
+        ((46, -3, 61), "outside the image"),
+    ):
+        window.views.look_at(place)
+        click(window, *place)
+        assert said in toasts[-1].sentence
+    assert not document.objects
+    [offered] = [t for t in toasts if "like a large vessel" in t.sentence]
+    [draw] = [b for b in offered.findChildren(QPushButton) if b.text() == "Draw it"]
+    draw.click()
+    assert window.correction.tool == "brush"
+    window.views.look_at((46, 30, 66))
+    click(window, 46, 30, 66)
+    settled(widget)
+    assert widget.review.table.keys == ["Node 1"]
+
+
+def test_the_brush_goes_on_to_the_next_node(window: LimnWindow, ct: Path) -> None:
+    widget = opened(window, ct)
+    for place in NODES:
+        window.views.look_at(place)
+        press(window, Qt.Key.Key_C, SHIFT)
+        settled(widget)
+    widget.review.table.choose("Node 1")
+    for number in (1, 2, 3):
+        press(window, Qt.Key.Key_B, SHIFT)
+        assert window.correction.tool == "brush"
+        assert window.studies.selected.active_object.name == f"Node {number}"
+        press(window, Qt.Key.Key_J)
+    press(window, Qt.Key.Key_M, SHIFT)  # the nearest one is no part of it
+    assert "choose both to merge" in window.notices.toasts[-1].sentence
+    assert len(widget.work.rows) == 3
 
 
 @pytest.mark.parametrize(("width", "height"), [(800, 600), (1280, 800)])

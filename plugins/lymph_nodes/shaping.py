@@ -10,6 +10,7 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
 from inference.box import Box
+from inference.errors import UserError
 from inference.morphology import distance, smooth
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ ROUGH_MM = 1.5
 """Outlines of tissue are rounded off by so much."""
 LONGER = 1.7
 """A node reaches so many times the radius of the largest ball in it from that ball's middle."""
+FAT_HU, BRIGHT_HU = -50.0, 180.0
+"""Tissue of nodes lies between: fat below, contrast medium and bone above."""
+THICKEST_MM = 32.0
+"""The largest ball in a node that one click outlines: what is thicker is heart or muscle."""
+NECK = 0.7
+"""Where a node touches other tissue, that is so much narrower than the node or less."""
+ATTACHED_MM = 16.0
+"""In tissue that goes on, such as a vessel, a node is no thicker than this round the click."""
+
+
+class NoNodeError(UserError):
+    """What was clicked cannot be told from what is no node; whoever sees one there draws it."""
 
 
 def split(mask: Array, spacing: Sequence[float]) -> Array:
@@ -89,24 +102,33 @@ def grown(
     seed: Sequence[int],
     spacing: Sequence[float],
     free: Array,
-) -> tuple[Box, Array]:
-    """The node at a click (z, y, x): its box and mask; by the network if it sees anything there.
+) -> tuple[Box, Array, bool]:
+    """The node at a click (z, y, x): its box, its mask, and whether that is all of it.
 
-    Arrays cover the whole volume, HU; only `free` voxels are taken.
+    By the network if it sees anything there, else by the tissue. Arrays cover the whole volume,
+    HU; only `free` voxels are taken. Raises NoNodeError.
     """
     reach = [int(REACH_MM / step) + 1 for step in spacing]
     box = Box(tuple(seed), tuple(n + 1 for n in seed)).grown(reach, volume.shape)
     place = tuple(n - first for n, first in zip(seed, box.start, strict=True))
+    part = volume[box.slices]
+    values = ndimage.gaussian_filter(part.astype(np.float32), [1.0 / step for step in spacing])
+    tissue = _tissue(values, place, spacing)
+    if tissue > BRIGHT_HU:
+        raise NoNodeError("No node is this bright: it is bone, or contrast medium in a vessel.")
+    if tissue < FAT_HU:
+        raise NoNodeError("This is as dark as fat: click in the middle of the node.")
+    seen = None if probability is None else probability[box.slices].astype(np.float32)
+    mask, whole = _by_network(seen, place, spacing) if seen is not None else None, True
+    if mask is None:
+        mask, whole = _by_tissue(values, tissue, place, spacing)
     allowed = np.array(free[box.slices], bool)
     allowed[place] = True
-    seen = None if probability is None else probability[box.slices].astype(np.float32)
-    by_network = _by_network(seen, place, spacing) if seen is not None else None
-    mask = _by_tissue(volume[box.slices], place, spacing) if by_network is None else by_network
-    allowed &= volume[box.slices] > SOLID_HU
-    mask = smooth(mask & allowed, ROUGH_MM, spacing) | _rim(mask, volume[box.slices])
+    allowed &= part > SOLID_HU
+    mask = smooth(mask & allowed, ROUGH_MM, spacing) | _rim(mask, part)
     mask = _touching(mask & allowed, place)
     tight = Box.of(mask) or Box(place, tuple(n + 1 for n in place))
-    return tight.shifted(box.start), mask[tight.slices]
+    return tight.shifted(box.start), mask[tight.slices], whole
 
 
 def _by_network(seen: Array, place: tuple[int, ...], spacing: Sequence[float]) -> Array | None:
@@ -122,26 +144,58 @@ def _by_network(seen: Array, place: tuple[int, ...], spacing: Sequence[float]) -
     return None if touches else mask
 
 
-def _by_tissue(volume: Array, place: tuple[int, ...], spacing: Sequence[float]) -> Array:
-    """The roundest piece of like tissue round a click."""
-    sigma = [1.0 / step for step in spacing]
-    values = ndimage.gaussian_filter(volume.astype(np.float32), sigma)
-    like = np.abs(values - _tissue(values, place, spacing)) < TOLERANCE_HU
+def _by_tissue(
+    values: Array, tissue: float, place: tuple[int, ...], spacing: Sequence[float]
+) -> tuple[Array, bool]:
+    """The body of like tissue round a click, and True; if it has no end, what fits there, False.
+
+    A body ends where it is narrowed on all sides. Raises NoNodeError where none can be told.
+    """
+    like = np.abs(values - tissue) < TOLERANCE_HU
     like[place] = True
     like = ndimage.binary_fill_holes(_touching(like, place)) & (values > SOLID_HU)
-    depth = distance(np.pad(like, 1), spacing)[1:-1, 1:-1, 1:-1]
-    smooth = ndimage.gaussian_filter(depth, sigma)
-    peaks = peak_local_max(smooth, min_distance=max(1, round(4.0 / min(spacing))), labels=like)  # type: ignore[no-untyped-call]
+    depth = distance(np.pad(like, 1, mode="edge"), spacing)[1:-1, 1:-1, 1:-1]  # it may go on there
+    depth = np.minimum(depth, 2 * REACH_MM)
+    mask, radius = _body(like, depth, place, spacing)
+    if radius <= THICKEST_MM / 2 and _opening(mask, like, depth) <= NECK * radius:
+        return mask, True
+    if 2 * depth[place] > ATTACHED_MM:
+        raise NoNodeError("The tissue here goes on like a large vessel, the heart or muscle.")
+    around = _away(like.shape, place, spacing) < max(LONGER * float(depth[place]), max(spacing))
+    return np.asarray(like & around), False
+
+
+def _body(
+    like: Array, depth: Array, place: tuple[int, ...], spacing: Sequence[float]
+) -> tuple[Array, float]:
+    """The roundest piece of tissue round a click, and the radius of the largest ball in it, mm."""
+    smoothed = ndimage.gaussian_filter(depth, [1.0 / step for step in spacing])
+    peaks = peak_local_max(  # type: ignore[no-untyped-call]
+        smoothed, max(1, round(4.0 / min(spacing))), exclude_border=False, labels=like
+    )
+    if not len(peaks):
+        return like, float(depth.max())
     seeds = np.zeros(like.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    if not seeds.any():
-        return np.asarray(like)
-    basins = np.asarray(watershed(-smooth, seeds, mask=like))  # type: ignore[no-untyped-call]
-    middle = peaks[max(int(basins[place]) - 1, 0)]
-    offset = (np.indices(like.shape) - np.reshape(middle, (3, 1, 1, 1))).T * np.asarray(spacing)
-    away = np.linalg.norm(offset, axis=-1).T
-    reach = max(LONGER * float(depth[tuple(middle)]), float(away[place]) + max(spacing))
-    return np.asarray((basins == basins[place]) & (away < reach))
+    basins = np.asarray(watershed(-smoothed, seeds, mask=like))  # type: ignore[no-untyped-call]
+    middle = tuple(peaks[max(int(basins[place]) - 1, 0)])
+    away = _away(like.shape, middle, spacing)
+    reach = max(LONGER * float(depth[middle]), float(away[place]) + max(spacing))
+    return np.asarray((basins == basins[place]) & (away < reach)), float(depth[middle])
+
+
+def _opening(mask: Array, like: Array, depth: Array) -> float:
+    """Half the width, mm, of the widest place at which a piece goes on into more of its tissue."""
+    edge = np.ones(mask.shape, bool)
+    edge[1:-1, 1:-1, 1:-1] = False
+    goes_on = (ndimage.binary_dilation(mask, CORNERS) & ~mask & like) | (mask & edge)
+    return float(depth[goes_on].max(initial=0))
+
+
+def _away(shape: tuple[int, ...], place: Sequence[int], spacing: Sequence[float]) -> Array:
+    """From every voxel to a place, mm."""
+    offset = (np.indices(shape) - np.reshape(place, (3, 1, 1, 1))).T * np.asarray(spacing)
+    return np.asarray(np.linalg.norm(offset, axis=-1).T)
 
 
 def _rim(mask: Array, volume: Array) -> Array:
@@ -151,10 +205,15 @@ def _rim(mask: Array, volume: Array) -> Array:
 
 
 def _tissue(values: Array, place: tuple[int, ...], spacing: Sequence[float]) -> float:
-    """HU of what was clicked: the upper median round it, for at a rim the rest is lung or fat."""
+    """HU of what was clicked: the upper median round it, for at a rim the rest is lung or fat.
+
+    On fat, of the brightest beside it: that was meant.
+    """
     margin = [max(1, round(SEED_MM / step)) for step in spacing]
     near = Box(place, tuple(n + 1 for n in place)).grown(margin, values.shape)
     inside = values[near.slices]
+    if values[place] < FAT_HU:
+        return float(inside.max())
     solid = inside[inside > values[place] - TOLERANCE_HU]
     middle = float(np.median(solid))
     return middle if abs(middle - values[place]) < 2 * TOLERANCE_HU else float(values[place])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gui.tool import Mark, Outline
+from gui.tool import ESCAPE, Mark, Outline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -82,13 +82,15 @@ def _inside(pixel: tuple[float, float], size: tuple[float, float]) -> bool:
 
 
 class AddTool:
-    """Gives the voxel of each click."""
+    """Gives the voxel of each click; Esc puts it away."""
 
     radius = 0.0
     path: Sequence[Position] = ()
 
-    def __init__(self, clicked: Callable[[tuple[int, ...]], None]) -> None:
-        self._clicked = clicked
+    def __init__(
+        self, clicked: Callable[[tuple[int, ...]], object], leave: Callable[[], object]
+    ) -> None:
+        self._clicked, self._leave = clicked, leave
 
     def press(self, pointer: Pointer) -> None:
         """Give the voxel."""
@@ -102,3 +104,11 @@ class AddTool:
 
     def double_click(self, pointer: Pointer) -> None:
         """Nothing: the first of both clicks has added the node."""
+
+    def takes(self, key: int) -> bool:
+        """Esc."""
+        return key == ESCAPE
+
+    def key(self, key: int, shift: bool) -> None:
+        """Put the tool away."""
+        self._leave()

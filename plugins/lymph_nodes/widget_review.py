@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
@@ -12,6 +13,7 @@ from gui.sections import Section, quiet, row, silent, switch
 from inference.errors import UserError
 from plugins.lymph_nodes import edits, widget_look
 from plugins.lymph_nodes.review import STATES, response, sum_of_targets, targets_of
+from plugins.lymph_nodes.shaping import NoNodeError
 from plugins.lymph_nodes.stations import STATIONS
 from plugins.lymph_nodes.widget_look import AddTool
 from plugins.lymph_nodes.widget_table import NodeTable
@@ -91,12 +93,22 @@ class ReviewSection(Section[NodeWork]):
         rows = self.work.shown if self.work else []
         self.table.show_compared(bool(self.work and self.work.compared_with))
         self.table.show_rows(rows)
-        if self._awaited in self.table.keys:
-            self.table.choose(self._awaited, quietly=True)
-            self._awaited = ""
+        self._show_awaited()
         self.count.setText(_counted(rows))
         self.targets.setText(_targets(rows))
         self._show_chosen()
+
+    def _show_awaited(self) -> None:
+        """Choose what was just made, whatever the filter says, in the slice of its axes."""
+        made = self.work.row(self._awaited) if self.work and self._awaited else None
+        if made is None:
+            return
+        self._awaited = ""
+        if made.key not in self.table.keys:
+            self.least.setCurrentIndex(0)
+            self.state.setCurrentIndex(0)
+        self.table.choose(made.key, quietly=True)
+        widget_look.jump(self.session.views, made, close=False)
 
     def _show_chosen(self) -> None:
         chosen = self.row
@@ -209,7 +221,7 @@ class ReviewSection(Section[NodeWork]):
         if chosen.review.state == "accepted":
             work.decide([chosen.key], "open")
         work.document.active = chosen.object_id
-        self.session.correct("brush")
+        self._take_brush()
 
     def split(self) -> None:
         """Take the chosen node apart."""
@@ -222,10 +234,12 @@ class ReviewSection(Section[NodeWork]):
         work, keys = self.work, self.table.selected
         if work is None or not keys:
             return
-        neighbour = edits.nearest(work, keys[0]) if len(keys) == 1 else None
-        if neighbour is not None:
-            keys = [*keys, neighbour]
-        self._do(lambda: self._await(edits.merge(work, keys)))
+
+        def merge() -> None:
+            both = [*keys, edits.neighbour(work, keys[0])] if len(keys) == 1 else keys
+            self._await(edits.merge(work, both))
+
+        self._do(merge)
 
     def add(self) -> None:
         """Take the tool that adds nodes, or put it away."""
@@ -238,7 +252,7 @@ class ReviewSection(Section[NodeWork]):
             self._clicked(tuple(round(place) for place in display.position))
 
     def _add(self, wanted: bool) -> None:
-        self._tool = AddTool(self._clicked) if wanted and self.work else None
+        self._tool = AddTool(self._clicked, self.add) if wanted and self.work else None
         self.session.views.tool = self._tool
         self._tool_changed(self._tool)
 
@@ -248,13 +262,33 @@ class ReviewSection(Section[NodeWork]):
     def _clicked(self, voxel: tuple[int, ...]) -> None:
         work = self.work
         if work is None:
-            return
+            return None
         inside = all(0 <= place < n for place, n in zip(voxel, work.document.shape, strict=True))
-        if inside:
-            self._do(lambda: self._await(edits.add_at(work, voxel)))
+        if not inside:
+            return self.session.notices.tell("This is outside the image: click in the node.")
+        try:
+            key, doubt = edits.add_at(work, voxel)
+        except NoNodeError as error:
+            said = f"{error} No node was added."
+            return self.session.notices.offer(said, "Draw it", partial(self._draw, work))
+        except UserError as error:
+            return self.session.notices.failed(error)
+        self._await(key)
+        return self.session.notices.tell(doubt, level="warning") if doubt else None
+
+    def _draw(self, work: NodeWork) -> None:
+        """Take the brush for a new node, if its document is still worked on."""
+        if self.work is work:
+            self._do(lambda: edits.begin(work))
+            self._take_brush()
+
+    def _take_brush(self) -> None:
+        """Also if it is in use already, for another node."""
+        self.session.views.tool = None
+        self.session.correct("brush")
 
     def _await(self, key: str) -> None:
-        """Choose a node once it is measured; whoever works on it is looking at it already."""
+        """Choose a node once it is measured."""
         self._awaited = key
 
     def _do(self, what: Callable[[], object]) -> None:
