@@ -243,6 +243,35 @@ def test_the_brush_goes_on_to_the_next_node(window: LimnWindow, ct: Path) -> Non
     assert len(widget.work.rows) == 3
 
 
+def test_a_key_that_is_held_chooses_no_more_than_one_node(window: LimnWindow, ct: Path) -> None:
+    """The node comes a moment after Shift+C, when a slow hand has not let go of Shift yet."""
+    widget = opened(window, ct)
+    table = widget.review.table
+    for place in NODES:
+        window.views.look_at(place)
+        QTest.keyPress(window, Qt.Key.Key_Shift)
+        QTest.keyClick(window, Qt.Key.Key_C, SHIFT)
+        settled(widget)
+        assert len(table.selected) == 1
+        QTest.keyRelease(window, Qt.Key.Key_Shift, SHIFT)
+    assert len(table.keys) == 3
+
+
+def test_larger_text_has_its_room_in_the_table(window: LimnWindow, ct: Path) -> None:
+    widget = opened(window, ct)
+    window.views.look_at((46, 30, 66))
+    press(window, Qt.Key.Key_C, SHIFT)
+    settled(widget)
+    for size in (200, 100):
+        window.settings.change(text_size=size)
+        QApplication.processEvents()
+        table = widget.review.table
+        width = table.fontMetrics().horizontalAdvance("88.8")
+        assert table.columnWidth(3) > width  # the short axis
+        assert table.rowHeight(0) >= table.fontMetrics().height()
+        assert table.horizontalHeader().length() <= table.viewport().width()
+
+
 @pytest.mark.parametrize(("width", "height"), [(800, 600), (1280, 800)])
 def test_the_dock_fits_small_windows(window: LimnWindow, ct: Path, width: int, height: int) -> None:
     before = window.size()

@@ -37,6 +37,10 @@ ROUGH_MM = 1.5
 """Outlines of tissue are rounded off by so much."""
 LONGER = 1.7
 """A node reaches so many times the radius of the largest ball in it from that ball's middle."""
+LONGEST = 2.2
+"""… or as far as the click, up to this: an oval one was clicked at its end."""
+HOLE_MM3 = 500.0
+"""Of fat or chalk in a node; what is larger is no part of it."""
 FAT_HU, BRIGHT_HU = -50.0, 180.0
 """Tissue of nodes lies between: fat below, contrast medium and bone above."""
 THICKEST_MM = 32.0
@@ -153,11 +157,11 @@ def _by_tissue(
     """
     like = np.abs(values - tissue) < TOLERANCE_HU
     like[place] = True
-    like = ndimage.binary_fill_holes(_touching(like, place)) & (values > SOLID_HU)
+    like = _filled(_touching(like, place), spacing) & (values > SOLID_HU)
     depth = distance(np.pad(like, 1, mode="edge"), spacing)[1:-1, 1:-1, 1:-1]  # it may go on there
     depth = np.minimum(depth, 2 * REACH_MM)
     mask, radius = _body(like, depth, place, spacing)
-    if radius <= THICKEST_MM / 2 and _opening(mask, like, depth) <= NECK * radius:
+    if radius <= THICKEST_MM / 2 and mask[place] and _opening(mask, like, depth) <= NECK * radius:
         return mask, True
     if 2 * depth[place] > ATTACHED_MM:
         raise NoNodeError("The tissue here goes on like a large vessel, the heart or muscle.")
@@ -179,9 +183,18 @@ def _body(
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     basins = np.asarray(watershed(-smoothed, seeds, mask=like))  # type: ignore[no-untyped-call]
     middle = tuple(peaks[max(int(basins[place]) - 1, 0)])
-    away = _away(like.shape, middle, spacing)
-    reach = max(LONGER * float(depth[middle]), float(away[place]) + max(spacing))
-    return np.asarray((basins == basins[place]) & (away < reach)), float(depth[middle])
+    away, radius = _away(like.shape, middle, spacing), float(depth[middle])
+    end = min(float(away[place]), LONGEST * radius) + max(spacing)
+    reach = max(LONGER * radius, end)
+    return np.asarray((basins == basins[place]) & (away < reach)), radius
+
+
+def _filled(mask: Array, spacing: Sequence[float]) -> Array:
+    """A mask with its small holes closed: rims of vessels of its brightness enclose others."""
+    numbers, _ = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    small = np.bincount(numbers.ravel()) * np.prod(spacing) <= HOLE_MM3
+    small[0] = False
+    return np.asarray(mask | small[numbers])
 
 
 def _opening(mask: Array, like: Array, depth: Array) -> float:

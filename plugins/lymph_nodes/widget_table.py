@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from gui.parts import row_height
@@ -51,8 +51,6 @@ class NodeTable(QTableView):
         self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.verticalHeader().hide()
-        self._row = row_height(self)
-        self.verticalHeader().setDefaultSectionSize(self._row)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setMinimumSectionSize(20)
         self.setStyleSheet(NARROW)
@@ -65,6 +63,8 @@ class NodeTable(QTableView):
 
     def _set_widths(self) -> None:
         """As wide as the longest text of each column; what is left goes to the stations."""
+        self._row = row_height(self)
+        self.verticalHeader().setDefaultSectionSize(self._row)
         header, advance = self.horizontalHeader(), self.fontMetrics().horizontalAdvance
         self._widths = [
             max(advance(column.title), advance(column.widest)) + PADDING for column in COLUMNS
@@ -88,6 +88,14 @@ class NodeTable(QTableView):
             if column.title not in left_out and (self._compared or not column.compared)
         ]  # fmt: skip
         return sum(shown) + 2 * PADDING
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Text of another size needs other room."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._set_widths()
+            self._fit()
+            self.room_changed.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave out columns that do not fit; their figures are in the tool tip of a row."""
@@ -153,7 +161,7 @@ class NodeTable(QTableView):
         """Choose a node, if it is shown; `quietly`: without telling of it."""
         telling, self._telling = self._telling, self._telling and not quietly
         if key in self.keys:
-            self.selectRow(self.keys.index(key))
+            self._go_to(self.keys.index(key))
         self._telling = telling
 
     def step(self, count: int) -> None:
@@ -161,7 +169,13 @@ class NodeTable(QTableView):
         keys = self.keys
         if keys:
             place = keys.index(self.current) + count if self.current in keys else 0
-            self.selectRow(min(max(place, 0), len(keys) - 1))
+            self._go_to(min(max(place, 0), len(keys) - 1))
+
+    def _go_to(self, place: int) -> None:
+        """Choose a row alone; `selectRow` would add it while Shift or Ctrl are held for a key."""
+        flags = self.selectionModel().SelectionFlag
+        index = self.filter.index(place, 0)
+        self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
 
     def as_text(self) -> str:
         """The shown rows with headings, for a spreadsheet."""
