@@ -231,6 +231,23 @@ def test_every_plane_of_a_volume(hand: Hand, view: int) -> None:
     assert hand.count() == organ[tuple(cut)].sum() == (hand.labels[tuple(cut)] == 1).sum()
 
 
+def test_a_slice_is_outlined_across_one_that_has_been(hand: Hand) -> None:
+    """What is seen of the other slice is a line, from which no answer could go on."""
+    asked = []
+    hand.widget.clicks.asked.connect(asked.append)
+    organ = hand.document.image == 60
+    for view in (0, 1, 2):
+        hand.click(5, 20, 20, view=view)
+        assert not asked[-1].previous.any()
+    assert (hand.labels[:, 20] == organ[:, 20]).all()
+    assert (hand.labels[..., 20] == organ[..., 20]).all()
+    hand.click(5, 15, 40, view=0, button=RIGHT)  # the slice goes on from its own outline
+    assert asked[-1].previous.sum() == area(LIVER)
+    for _ in range(4):
+        hand.undo()
+    assert not hand.labels.any()
+
+
 def test_a_colour_picture(hand: Hand) -> None:
     document = hand.show(picture())
     hand.press(Qt.Key.Key_Q)

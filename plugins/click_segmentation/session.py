@@ -238,7 +238,20 @@ class ClickSession:
         prompts = flat((*others, *said.prompts), place.axis, place.index)
         protected = self.document.protected
         beside = self._beside(place) if said.grown and not previous.any() else None
-        return Question(place, said, prompts, labels, protected, previous, fresh, beside)
+        crossed = previous & self._crossings(place)
+        if crossed.any() and (crossed == previous).all():  # no outline to go on from
+            previous, fresh = np.zeros_like(previous), len(prompts)
+        return Question(place, said, prompts, labels, protected, previous, fresh, beside, crossed)
+
+    def _crossings(self, place: Place) -> Mask:
+        """Where slices of other planes that have prompts cross this one: lines."""
+        lines = np.zeros(place.cut(self.document.labels).shape, bool)
+        for at in self._said:
+            if at.object_id == place.object_id and None not in (at.axis, place.axis):
+                axes = [axis for axis in range(self.document.labels.ndim) if axis != place.axis]
+                if at.axis in axes:
+                    np.moveaxis(lines, axes.index(at.axis), 0)[at.index] = True
+        return lines
 
     def _beside(self, place: Place) -> Mask | None:
         """The object in the nearest slice."""

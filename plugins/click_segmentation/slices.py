@@ -149,6 +149,7 @@ class Question:
     previous: Mask  # the object that the answer goes on from
     fresh: int  # how many of the newest prompts `previous` does not answer yet
     beside: Mask | None = None  # the object in the nearest slice, where this one is begun
+    crossed: Mask | None = None  # the object in slices of other planes that cross this one: stays
 
     @property
     def locked(self) -> Mask:
@@ -166,6 +167,8 @@ class Question:
     def result(self, answer: Mapping[str, Any]) -> Mask:
         """The object as it is to be, with what was corrected by hand."""
         found = self.found(answer)
+        if self.crossed is not None and not self.previous.any():
+            found |= self.crossed
         if self.said.grown or self.said.masks is None:
             return found
         return self.said.masks.merged(found, self.now) & ~self.locked
