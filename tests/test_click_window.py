@@ -241,6 +241,9 @@ def test_a_slice_is_outlined_across_one_that_has_been(hand: Hand) -> None:
         assert not asked[-1].previous.any()
     assert (hand.labels[:, 20] == organ[:, 20]).all()
     assert (hand.labels[..., 20] == organ[..., 20]).all()
+    hand.press(Qt.Key.Key_Q, SHIFT)  # some of it is in every slice
+    wait_until(lambda: hand.widget.third.following.run is None)
+    assert "Nothing to follow" in hand.widget.third.status.text()
     hand.click(5, 15, 40, view=0, button=RIGHT)  # the slice goes on from its own outline
     assert asked[-1].previous.sum() == area(LIVER)
     for _ in range(4):

@@ -268,7 +268,9 @@ class Following:
         self.doubt = run.doubt
         name = run.document.objects[run.object_id].name
         count = len(filled) + sum(len(lane.kept) for lane in run.lanes)
-        self.cancel(f"{name}: {count} slice{'s' if count != 1 else ''} followed.")
+        said = f"{name}: {count} slice{'s' if count > 1 else ''} followed."
+        nothing = f"Nothing to follow: {name} ends here, or is in the slices beside already."
+        self.cancel(said if count else nothing)
 
     # --- what ends it early --------------------------------------------------------------------
 
