@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from inference.device import mixed_precision
 from inference.durable import replacing
+from inference.weights import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -205,11 +206,8 @@ def load_checkpoint(run: Run, path: Path) -> None:
 
 def save_weights(weights: Mapping[str, Tensor], path: Path, config: Mapping[str, Any]) -> None:
     """Write half-precision weights with their network's configuration beside them."""
-    half = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in weights.items()
-    }
-    _write(half, path, {"config": json.dumps(dict(config))})
+    stored = {name: narrow(value) for name, value in weights.items()}
+    _write(stored, path, {"config": json.dumps(dict(config))})
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

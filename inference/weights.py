@@ -173,6 +173,9 @@ def _widen(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def narrow(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy on the CPU as it is stored: float16."""
-    tensor = tensor.detach().cpu()
-    return (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+    """A copy on the CPU as it is stored: float16, or float32 where values are beyond its range."""
+    tensor = tensor.detach().cpu().contiguous()
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor.float()

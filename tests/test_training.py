@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from inference.ahead import made_ahead
-from inference.training import Plan, read_weights, train
+from inference.training import Plan, read_weights, save_weights, train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +126,13 @@ def test_weights_are_stored_in_half_precision(tmp_path: Path) -> None:
     assert size < checkpoint / 2
     weights, _ = read_weights(tmp_path / "model.safetensors")
     assert math.isfinite(sum(value.sum().item() for value in weights.values()))
+
+
+def test_values_beyond_half_precision_are_stored_as_they_are(tmp_path: Path) -> None:
+    variance = torch.tensor([0.5, 66_000.0])  # float16 ends at 65,504
+    save_weights({"running_var": variance}, tmp_path / "model.safetensors", {})
+    weights, _ = read_weights(tmp_path / "model.safetensors")
+    assert torch.equal(weights["running_var"], variance)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
