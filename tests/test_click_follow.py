@@ -201,7 +201,7 @@ def test_a_correction_redoes_only_the_stretches_beside_it(
     smaller[14:18, 14:20] = 1
     put(document, slice_of(0, 28), smaller)
     box = Box((28, 0, 0), (29, *SHAPE[1:]))
-    span = follower.following.tracks.corrected(document, 1, [box])
+    span = follower.following.tracks.corrected(document, 1, [box], 0)
     assert span == (27, 29)
     follower.follow(document, span=span)
     assert {(at, way) for at, way, _ in follower.asked} == {(20, 1), (28, -1), (28, 1)}
@@ -225,7 +225,7 @@ def test_what_is_corrected_in_another_plane_stays(follower: Follower, document: 
     follower.follow(document)
     box = Box((24, 15, 0), (30, 16, 36))
     put(document, box.slices, 0)
-    span = follower.following.tracks.corrected(document, 1, [box])
+    span = follower.following.tracks.corrected(document, 1, [box], 0)
     assert span == (23, 30)
     follower.follow(document, span=span)
     assert not document.labels[24:30, 15].any()
@@ -233,17 +233,37 @@ def test_what_is_corrected_in_another_plane_stays(follower: Follower, document: 
     assert {way for _, way, _ in follower.asked} == {1}
 
 
+@pytest.mark.parametrize(("axis", "start"), [(0, 20), (1, 15)])
+def test_an_object_drawn_in_two_planes_is_followed_from_the_slice_and_keeps_the_other(
+    follower: Follower, document: Document, axis: int, start: int
+) -> None:
+    other, place = (1, 15) if axis == 0 else (0, 20)
+    for plane, index in ((axis, start), (other, place)):
+        body = seed(document, plane, index)
+        box = Box(tuple(s.start for s in slice_of(plane, index)),
+                  tuple(s.stop for s in slice_of(plane, index)))  # fmt: skip
+        assert follower.following.tracks.corrected(document, 1, [box], plane) is None
+    hole = tuple(slice(22, 25) if a == 2 else one for a, one in enumerate(slice_of(other, place)))
+    box = Box(tuple(s.start for s in hole), tuple(s.stop for s in hole))
+    put(document, hole, 0)
+    follower.following.tracks.corrected(document, 1, [box], other)
+    follower.follow(document, axis)
+    assert {at for at, _, _ in follower.asked if abs(at - start) < 2} == {start}
+    body[hole] = False
+    np.testing.assert_array_equal(document.labels.view(bool), body)
+
+
 def test_an_emptied_slice_is_the_end(follower: Follower, document: Document) -> None:
     seed(document, 0, 20)
     follower.follow(document)
     put(document, slice_of(0, 30), 0)
     box = Box((30, 0, 0), (31, *SHAPE[1:]))
-    follower.follow(document, span=follower.following.tracks.corrected(document, 1, [box]))
+    follower.follow(document, span=follower.following.tracks.corrected(document, 1, [box], 0))
     assert document.labels[29].any()
     assert not document.labels[30:].any()
     put(document, slice_of(0, 21), 0)
     box = Box((21, 0, 0), (22, *SHAPE[1:]))
-    follower.follow(document, span=follower.following.tracks.corrected(document, 1, [box]))
+    follower.follow(document, span=follower.following.tracks.corrected(document, 1, [box], 0))
     assert document.labels[20].any()
     assert not document.labels[21:].any()
     document.history.undo()
@@ -261,7 +281,7 @@ def test_before_an_emptied_slice_it_goes_to_where_the_model_is_in_doubt(
     followed = document.labels.copy()
     put(document, slice_of(0, 30), 0)
     box = Box((30, 0, 0), (31, *SHAPE[1:]))
-    span = follower.following.tracks.corrected(document, 1, [box])
+    span = follower.following.tracks.corrected(document, 1, [box], 0)
     follower.follow(document, span=span, unsure_at=27)
     np.testing.assert_array_equal(document.labels[:27], body[:27])
     assert not document.labels[27:].any()

@@ -20,7 +20,6 @@ from plugins.click_segmentation.stretches import (
     across,
     anchors,
     empty_ends,
-    fixed_in,
     gaps,
     interpolated,
     plan,
@@ -134,7 +133,7 @@ class Following:
 
     def _submit(self, run: Run, lane: Lane) -> Job:
         """Ask for the next few slices of a lane; UserError for want of shared memory."""
-        document, axis, indices = run.document, run.track.axis, lane.left
+        document, axis, indices = run.document, run.track.along, lane.left
         image = np.moveaxis(document.image, axis, 0)
         spacing = [step for place, step in enumerate(document.scale) if place != axis]
         far = lane.stretch.far
@@ -179,7 +178,7 @@ class Following:
             name = item.name if item else "The object"
             return self.cancel(f"{name} is locked or gone, and was followed no further.")
         index, labels = int(value["index"]), run.document.labels
-        plane = across(labels, run.track.axis, index)
+        plane = across(labels, run.track.along, index)
         mask = np.zeros(plane.shape, bool)
         mask[Box(*map(tuple, value["box"])).slices] = value["mask"]
         self._write(run, index, mask)
@@ -189,13 +188,13 @@ class Following:
 
     def _write(self, run: Run, index: int, mask: Mask) -> None:
         """Make these the object's voxels in a slice, but for what others have or was fixed."""
-        document, axis = run.document, run.track.axis
+        document, axis = run.document, run.track.along
         plane, number = across(document.labels, axis, index), np.uint8(run.object_id)
         ours = plane == number
         values = np.where(ours & ~mask, np.uint8(0), plane)
         values[mask & (plane == 0)] = number
-        for place in fixed_in(document.labels, run.object_id, run.track, index):
-            values[place] = plane[place]
+        for line in run.track.lines(document.labels, run.object_id, index):
+            values[line] = plane[line]
         box = Box.of(values != plane)
         if box is not None:
             whole = with_index(box, axis, index)
@@ -239,14 +238,14 @@ class Following:
         way, rest = lane.stretch.direction, lane.stretch.rest
         for index in sorted(run.track.made):
             if 0 < (index - lane.at) * way <= (rest - lane.at) * way:
-                mask = across(run.document.labels, run.track.axis, index) == run.object_id
+                mask = across(run.document.labels, run.track.along, index) == run.object_id
                 if mask.any():
                     self._write(run, index, np.zeros(mask.shape, bool))
 
     def _close_gaps(self, run: Run) -> None:
         """Interpolate where two lanes did not meet: the object is in the slices on both sides."""
         missed = gaps((lane.stretch, lane.at) for lane in run.lanes)
-        labels, axis = run.document.labels, run.track.axis
+        labels, axis = run.document.labels, run.track.along
         spacing = [step for place, step in enumerate(run.document.scale) if place != axis]
         ends = [[across(labels, axis, index) == run.object_id for index in gap] for gap in missed]
 

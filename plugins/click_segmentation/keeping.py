@@ -86,7 +86,7 @@ def _track(track: Track) -> dict[str, Any]:
         "axis": track.axis,
         "made": {str(index): sorted(contents) for index, contents in track.made.items()},
         "fixed": [
-            {"start": one.box.start, "stop": one.box.stop, "content": one.content}
+            {"start": one.box.start, "stop": one.box.stop, "contents": one.contents}
             for one in track.fixed
         ],
         "erased": sorted(track.erased),
@@ -95,13 +95,18 @@ def _track(track: Track) -> dict[str, Any]:
 
 
 def _as_track(entry: Mapping[str, Any], rank: int) -> Track:
-    if entry["axis"] not in range(rank):
+    axis = entry["axis"]
+    if axis is not None and axis not in range(rank):
         raise ValueError("an axis that there is not")
     fixed = [
-        Fixed(Box(tuple(map(int, one["start"])), tuple(map(int, one["stop"]))), int(one["content"]))
+        Fixed(
+            Box(tuple(map(int, one["start"])), tuple(map(int, one["stop"]))),
+            tuple(tuple(map(int, contents)) for contents in one["contents"]),
+        )
         for one in entry["fixed"]
+        if "contents" in one  # projects of before have none by line
     ]
     made = {int(index): set(map(int, contents)) for index, contents in entry["made"].items()}
     interrupted = entry["interrupted"]
     span = (int(interrupted[0]), int(interrupted[1])) if interrupted else None
-    return Track(int(entry["axis"]), made, fixed, set(map(int, entry["erased"])), span)
+    return Track(axis, made, fixed, set(map(int, entry["erased"])), span)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Labels = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
+    Lines = tuple[slice, ...]
 
 
 NEAR = 10.0
@@ -76,21 +77,45 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """What was corrected in another plane: there the slices keep what they have."""
+    """What was drawn in a plane: slices that cross it keep the line that it left in them.
+
+    A line counts no more once something else is there, as after an undo.
+    """
 
     box: Box
-    content: int  # of the object's mask in the box, so that an undone correction counts no more
+    contents: tuple[tuple[int, ...], ...]  # of the object in the box, by axis, slice by slice
+
+    @classmethod
+    def of(cls, labels: Labels, object_id: int, box: Box) -> Fixed:
+        """What an object has in a box now."""
+        mask = labels[box.slices] == object_id
+        return cls(
+            box,
+            tuple(
+                tuple(content(across(mask, axis, index)) for index in range(size))
+                for axis, size in enumerate(box.shape)
+            ),
+        )
+
+    def line(self, labels: Labels, object_id: int, axis: int, index: int) -> Lines | None:
+        """Where (down, right) it crosses a slice and still stands; None for its own plane."""
+        at = index - self.box.start[axis]
+        if self.box.shape[axis] == 1 or not 0 <= at < self.box.shape[axis]:
+            return None
+        part = tuple(one for place, one in enumerate(self.box.slices) if place != axis)
+        line = across(labels, axis, index)[part] == object_id
+        return part if content(line) == self.contents[axis][at] else None
 
 
 @dataclass(slots=True)
 class Track:
-    """What is known of an object that is followed along an axis.
+    """What is known of an object that is followed along an axis, or (None) not yet.
 
     A slice is hand-made, and so the start of stretches, if it has voxels of the object that are
-    not just what following made of it. That holds through undo and redo.
+    neither what following made of it nor lines of other planes. That holds through undo and redo.
     """
 
-    axis: int
+    axis: int | None = None
     made: dict[int, set[int]] = field(default_factory=dict)  # content of each slice when it landed
     fixed: list[Fixed] = field(default_factory=list)
     erased: set[int] = field(default_factory=set)  # the user emptied these: the object ends there
@@ -100,9 +125,26 @@ class Track:
         """This is what following made of a slice."""
         self.made.setdefault(index, set()).add(content(mask))
 
-    def hand_made(self, index: int, mask: Mask) -> bool:
+    def hand_made(self, labels: Labels, object_id: int, index: int) -> bool:
         """Whether a slice was drawn, clicked or corrected."""
-        return bool(mask.any()) and content(mask) not in self.made.get(index, ())
+        mask = across(labels, self.along, index) == object_id
+        if not mask.any() or content(mask) in self.made.get(index, ()):
+            return False
+        for line in self.lines(labels, object_id, index):
+            mask[line] = False
+        return bool(mask.any())
+
+    def lines(self, labels: Labels, object_id: int, index: int) -> list[Lines]:
+        """The parts (down, right) of a slice that were drawn in other planes, and still stand."""
+        found = (one.line(labels, object_id, self.along, index) for one in self.fixed)
+        return [line for line in found if line is not None]
+
+    @property
+    def along(self) -> int:
+        """The axis of an object that is followed."""
+        if self.axis is None:
+            raise ValueError("not followed yet")
+        return self.axis
 
 
 def content(mask: Mask) -> int:
@@ -118,12 +160,8 @@ def across(array: NDArray[Any], axis: int, index: int) -> NDArray[Any]:
 
 def anchors(labels: Labels, object_id: int, track: Track) -> list[int]:
     """The hand-made slices of an object, rising."""
-    found = []
-    for index in range(labels.shape[track.axis]):
-        mask = across(labels, track.axis, index) == object_id
-        if track.hand_made(index, mask):
-            found.append(index)
-    return found
+    slices = range(labels.shape[track.along])
+    return [index for index in slices if track.hand_made(labels, object_id, index)]
 
 
 def empty_ends(labels: Labels, object_id: int, track: Track) -> list[int]:
@@ -131,7 +169,7 @@ def empty_ends(labels: Labels, object_id: int, track: Track) -> list[int]:
     return [
         index
         for index in sorted(track.erased)
-        if not (across(labels, track.axis, index) == object_id).any()
+        if not (across(labels, track.along, index) == object_id).any()
     ]
 
 
@@ -231,47 +269,24 @@ def with_index(box: Box, axis: int, index: int) -> Box:
 def said_of(
     labels: Labels, object_id: int, track: Track, indices: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Clicks (down, right) that tell the model of corrections in other planes."""
-    said: list[dict[str, Any]] = []
-    for fixed in track.fixed:
-        if not stands(labels, object_id, fixed):
-            continue
-        for index in indices:
-            if fixed.box.start[track.axis] <= index < fixed.box.stop[track.axis]:
-                said += _clicks(labels, object_id, track.axis, index, fixed.box)
-    return said
-
-
-def fixed_in(
-    labels: Labels, object_id: int, track: Track, index: int
-) -> list[tuple[slice, ...]]:
-    """The parts (down, right) of a slice that corrections in other planes have settled."""
+    """Clicks (down, right) that tell the model of what was drawn in other planes."""
     return [
-        tuple(part for place, part in enumerate(fixed.box.slices) if place != track.axis)
-        for fixed in track.fixed
-        if fixed.box.start[track.axis] <= index < fixed.box.stop[track.axis]
-        and stands(labels, object_id, fixed)
+        click
+        for index in indices
+        for line in track.lines(labels, object_id, index)
+        for click in _clicks(across(labels, track.along, index) == object_id, index, line)
     ]
 
 
-def stands(labels: Labels, object_id: int, fixed: Fixed) -> bool:
-    """Whether a correction is still there."""
-    return content(labels[fixed.box.slices] == object_id) == fixed.content
-
-
-def _clicks(
-    labels: Labels, object_id: int, axis: int, index: int, box: Box
-) -> list[dict[str, Any]]:
+def _clicks(mask: Mask, index: int, part: Lines) -> list[dict[str, Any]]:
     """A click in the middle of the longest run of the object in a line, and one beside it."""
-    start, stop = list(box.start), list(box.stop)
-    del start[axis], stop[axis]
-    line = across(labels, axis, index)[start[0] : stop[0], start[1] : stop[1]] == object_id
+    line = mask[part]
     along = int(line.shape[1] > line.shape[0])
     said = []
     for positive in (True, False):
         place = _middle(line.reshape(-1) == positive)
         if place is not None:
-            position = [float(start[0]), float(start[1])]
+            position = [float(one.start) for one in part]
             position[along] += place
             said.append(
                 {"kind": "click", "position": position, "positive": positive, "index": index}

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from plugins.click_segmentation.stretches import Fixed, Track, across, content, plane_of
+from inference.box import Box
+from plugins.click_segmentation.stretches import Fixed, Track, across, plane_of, with_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gui.document import Document
-    from inference.box import Box
     from plugins.click_segmentation.stretches import Labels
 
 
 class Tracks:
-    """A `Track` for each object that was followed, along the axis of the last time."""
+    """A `Track` for each object that was drawn, along the axis in which it was followed last."""
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Document, dict[int, Track]] = WeakKeyDictionary()
@@ -32,7 +32,10 @@ class Tracks:
     def track(self, document: Document, object_id: int, axis: int) -> Track:
         """The one of an object; a new one if it was not followed along this axis before."""
         tracks = self._known.setdefault(document, {})
-        if object_id not in tracks or tracks[object_id].axis != axis:
+        known = tracks.setdefault(object_id, Track(axis))
+        if known.axis is None:
+            known.axis = axis
+        elif known.axis != axis:
             tracks[object_id] = Track(axis)
         return tracks[object_id]
 
@@ -46,13 +49,20 @@ class Tracks:
         self.track(document, object_id, axis).erased.clear()
 
     def corrected(
-        self, document: Document, object_id: int, boxes: Sequence[Box]
+        self, document: Document, object_id: int, boxes: Sequence[Box], axis: int
     ) -> tuple[int, int] | None:
-        """Between which slices to redo after edits; None if the object is not followed."""
-        track = self.of(document).get(object_id)
-        if track is None:
+        """Take note of edits; between which slices to redo them, None if there is nothing to redo.
+
+        `axis`: across which the slice lies that was edited, where an edit would fit two.
+        """
+        tracks = self._known.setdefault(document, {})
+        track = tracks.setdefault(object_id, Track())
+        labels = document.labels
+        if track.axis is None:
+            for box in boxes:
+                _drawn(labels, object_id, track, box, axis)
             return None
-        found = (_correct(document.labels, object_id, track, box) for box in boxes)
+        found = (_correct(labels, object_id, track, box) for box in boxes)
         spans = [span for span in found if span is not None]
         if not spans:
             return None
@@ -61,19 +71,31 @@ class Tracks:
         return min(low for low, _ in spans), max(high for _, high in spans)
 
 
+def _drawn(labels: Labels, object_id: int, track: Track, box: Box, preferred: int) -> None:
+    """All that an object has in a slice is drawn before it is followed for the first time."""
+    plane = plane_of(box, preferred)
+    if plane is None:
+        return
+    axis, index = plane
+    shown = Box.of(across(labels, axis, index) == object_id)
+    if shown is not None:
+        whole = with_index(shown, axis, index)
+        track.fixed.append(Fixed.of(labels, object_id, whole))
+
+
 def _correct(labels: Labels, object_id: int, track: Track, box: Box) -> tuple[int, int] | None:
     """Take note of one edit; between which slices to redo, None if it was of no one slice."""
-    plane = plane_of(box, track.axis)
+    plane = plane_of(box, track.along)
     if plane is None:
         return None  # a whole object was worked on: all of it is hand-made now
     axis, index = plane
-    if axis == track.axis:
+    if axis == track.along:
         if not (across(labels, axis, index) == object_id).any():
             track.erased.add(index)
         return index - 1, index + 1
-    track.fixed.append(Fixed(box, content(labels[box.slices] == object_id)))
-    low, high = box.start[track.axis], box.stop[track.axis] - 1
+    track.fixed.append(Fixed.of(labels, object_id, box))
+    low, high = box.start[track.along], box.stop[track.along] - 1
     for touched in range(low, high + 1):
         if touched in track.made:
-            track.note(touched, across(labels, track.axis, touched) == object_id)
+            track.note(touched, across(labels, track.along, touched) == object_id)
     return low - 1, high + 1

@@ -70,6 +70,7 @@ class FollowSection(QWidget):
             name = f"{item.name} is locked: unlock it" if item and item.locked else HINT
             self._tell(name)
             return
+        self._note_edits(document)
         self.following.tracks.forget_ends(document, item.id, axis)
         self._begin(document, item.id, axis, None)
 
@@ -187,14 +188,10 @@ class FollowSection(QWidget):
         if document.history.grouping:
             self._settled.start()
             return
-        edits, self._edits = self._edits, []
-        if document.history.redo_title:  # an undo is no correction
-            return
+        boxes, span = self._note_edits(document)
         item = document.active_object
-        boxes = [box for object_id, box in edits if item is not None and object_id == item.id]
         if item is None or item.locked or not boxes:
             return
-        span = self.following.tracks.corrected(document, item.id, boxes)
         axis = self.following.tracks.axis_of(document, item.id)
         if span is not None and axis is not None and self.redo.isChecked():
             self._begin(document, item.id, axis, span)
@@ -202,6 +199,17 @@ class FollowSection(QWidget):
             plane = plane_of(boxes[-1], self._axis() or 0)
             if plane is not None:
                 self._begin(document, item.id, plane[0], None)
+
+    def _note_edits(self, document: Document) -> tuple[list[Box], tuple[int, int] | None]:
+        """The edits of the active object since the last time, and which slices they ask to redo."""
+        edits, self._edits = self._edits, []
+        if document.history.redo_title:  # an undo is no correction
+            return [], None
+        boxes = [box for object_id, box in edits if object_id == document.active]
+        if not boxes:
+            return [], None
+        axis = self._axis() or 0
+        return boxes, self.following.tracks.corrected(document, document.active, boxes, axis)
 
     def _begin(
         self, document: Document, object_id: int, axis: int, span: tuple[int, int] | None
