@@ -181,6 +181,16 @@ def test_a_click_is_a_gaussian_of_the_published_width():
     assert (maps[2] == disc()).all()
 
 
+@pytest.mark.parametrize(
+    ("profile", "beside"), [("disc", (1, 0)), ("distance", (59 / 64, 58 / 64))]
+)
+def test_a_network_may_be_trained_with_clicks_of_another_profile(profile, beside):
+    maps = encode(normalise(picture(disc())), [click(40, 70)], None, profile=profile)
+    assert maps[0, 40, 70] == 1
+    assert tuple(maps[0, 40, 75:77]) == pytest.approx(beside)
+    assert not maps[1].any()
+
+
 def test_what_resembles_the_click_is_marked():
     mask = disc()
     maps = encode(normalise(picture(mask)), [click(40, 70)], None)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -19,8 +19,16 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float32]
 
-SIGMA = 2.0
-"""Of the Gaussian round a click, px (published: 2)."""
+SIGMA, RADIUS, FAR = 2.0, 5.0, 64.0
+"""Of the Gaussian and of the disc round a click, and where a distance map ends, px."""
+
+PROFILES: dict[str, Callable[[Plane], Plane]] = {
+    "gaussian": lambda distance: np.exp(-(distance**2) / (2 * SIGMA**2)),
+    "disc": lambda distance: (distance <= RADIUS).astype(np.float32),
+    "distance": lambda distance: np.maximum(0, 1 - distance / FAR),
+}
+"""What a click leaves in its map, by the distance from it in px: as published by Sakinis et al.
+(arXiv 1903.08205), RITM (arXiv 2102.06583) and Xu et al. (arXiv 1603.04042), there up to 255 px."""
 
 AREA = 0.5
 """What a box and a lasso enclose is marked so strongly: they say less of a pixel than a click."""
@@ -40,24 +48,28 @@ def encode(
     prompts: Sequence[Prompt],
     previous: NDArray[np.uint8] | None,
     strength: float = 1.0,
+    profile: str = "gaussian",
 ) -> Plane:
     """Return (5, down, right): positive, negative, previous mask, like positive, like negative.
 
     `image` is the crop (2, down, right) as `prepare.normalise` leaves it; `strength` is 1 for a
-    mask of this slice and `BESIDE` for one of the slice beside it. The last two maps say how
+    mask of this slice and `BESIDE` for one of the slice beside it, `profile` is one of `PROFILES`,
+    the one that the network was trained with. The last two maps say how
     much the grey values resemble those under the nearest clicks in brightness: they need no
     training, and hold for structures and scanners that were never seen.
     """
     shape = (image.shape[1], image.shape[2])
     sides = [[p for p in prompts if p.positive is positive] for positive in (True, False)]
     before = np.zeros(shape, np.float32) if previous is None else strength * (previous > 0)
-    maps = [drawn(shape, side) for side in sides]
+    maps = [drawn(shape, side, PROFILES[profile]) for side in sides]
     smooth = np.stack([cv2.blur(view, (3, 3)) for view in image])
     return np.stack([*maps, before, *(alike(smooth, side) for side in sides)]).astype(np.float32)
 
 
-def drawn(shape: tuple[int, int], prompts: Sequence[Prompt]) -> Plane:
-    """Clicks and lines as Gaussians of height 1, enclosed areas at `AREA`; in [0, 1]."""
+def drawn(
+    shape: tuple[int, int], prompts: Sequence[Prompt], profile: Callable[[Plane], Plane]
+) -> Plane:
+    """Clicks and lines by their profile, enclosed areas at `AREA`; in [0, 1]."""
     free = np.ones(shape, np.uint8)
     areas = np.zeros(shape, np.float32)
     for prompt in prompts:
@@ -68,7 +80,7 @@ def drawn(shape: tuple[int, int], prompts: Sequence[Prompt]) -> Plane:
     if free.all():
         return areas
     distance = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(np.maximum(areas, np.exp(-(distance**2) / (2 * SIGMA**2))), np.float32)
+    return np.asarray(np.maximum(areas, profile(np.asarray(distance))), np.float32)
 
 
 def line(shape: tuple[int, int], prompt: Prompt) -> NDArray[np.uint8]:

@@ -95,4 +95,4 @@ class Run:
         found = min((one for lane in self.lanes for one in lane.kept), default=(1.0, 0))
         if found[0] >= CERTAIN:
             return None
-        return Doubt(self.object_id, self.track.axis, found[1])
+        return Doubt(self.object_id, self.track.along, found[1])

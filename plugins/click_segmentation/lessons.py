@@ -9,7 +9,7 @@ one that needs correcting, or the neighbouring slice's, as when an object is fol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch  # noqa: TID253  training only
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from plugins.click_segmentation.model import ClickNet
     from plugins.click_segmentation.prompts import Prompt
 
     Mask = NDArray[np.uint8]
@@ -52,9 +53,9 @@ class Conversation:
         self.previous = None if rng.random() < FORGOTTEN else found
         self.strength = 1.0
 
-    def maps(self) -> NDArray[np.float32]:
-        """What the network is told."""
-        return encode(self.image, self.prompts, self.previous, self.strength)
+    def maps(self, profile: str) -> NDArray[np.float32]:
+        """What the network is told, with clicks of that profile."""
+        return encode(self.image, self.prompts, self.previous, self.strength, profile)
 
 
 def begin(
@@ -81,6 +82,7 @@ def _followed(
 
 def loss_of(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Mean loss of the first and the last outline."""
+    network = cast("ClickNet", model)
     rng = np.random.default_rng(int(torch.randint(2**31, (1,))))
     image = batch["image"]
     images, targets, neighbours = (
@@ -89,19 +91,19 @@ def loss_of(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     samples = zip(images, targets, neighbours, strict=True)
     talks = [begin(seen, truth, beside, rng) for seen, truth, beside in samples]
     target = torch.from_numpy(np.stack([talk.target for talk in talks])).to(image.device)
-    encoded = model.encode(image)  # type: ignore[operator]
+    encoded = network.encode(image)
     kept = _detached(encoded)
-    logits = model.decode(encoded, _maps(talks, image))  # type: ignore[operator]
+    logits = network.decode(encoded, _maps(talks, network, image))
     losses = [objective(logits, target)]
     count = 0
     while rng.random() < (1 - count / CORRECTIONS if count else 0.7):
         if count:
             with torch.no_grad():
-                logits = model.decode(kept, _maps(talks, image))  # type: ignore[operator]
+                logits = network.decode(kept, _maps(talks, network, image))
         _correct(talks, logits, rng)
         count += 1
     if count:
-        logits = model.decode(encoded, _maps(talks, image))  # type: ignore[operator]
+        logits = network.decode(encoded, _maps(talks, network, image))
         losses.append(objective(logits, target))
     return torch.stack(losses).mean()
 
@@ -124,8 +126,8 @@ def _correct(talks: Sequence[Conversation], logits: Tensor, rng: np.random.Gener
             talk.correct(mask, rng)
 
 
-def _maps(talks: Sequence[Conversation], like: Tensor) -> Tensor:
-    maps = np.stack([talk.maps() for talk in talks])
+def _maps(talks: Sequence[Conversation], network: ClickNet, like: Tensor) -> Tensor:
+    maps = np.stack([talk.maps(network.profile) for talk in talks])
     return torch.from_numpy(maps).to(like.device)
 
 

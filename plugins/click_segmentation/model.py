@@ -33,6 +33,7 @@ class Config:
     compared: int  # channels in which features are compared with the clicked ones, 0: not at all
     heads: int
     looks: int  # how often every place looks at every other
+    profile: str = "gaussian"  # of a click in its map, encoding.PROFILES
 
 
 FAST = Config((12, 32, 64, 128, 192), (1, 2, 2, 2), (24, 48, 96, 128), 24, 4, 2)
@@ -199,6 +200,7 @@ class ClickNet(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.profile = config.profile
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 

@@ -207,7 +207,7 @@ class Outliner:
             for prompt in prompts
         ]
         before = None if previous is None else (crop.take(previous) > 0.5).astype(np.uint8)
-        maps = self._tensor(encode(view, inner, before, strength))
+        maps = self._tensor(encode(view, inner, before, strength, self.network.profile))
         with torch.inference_mode():
             logits = self.network.decode(encoded, maps)[0, 0].float().cpu()
         if before is not None and strength == 1:

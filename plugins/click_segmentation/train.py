@@ -6,7 +6,7 @@ taken. Volumes that are reported are never trained on.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -61,11 +61,15 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     batch: int = 8,
     size: int = 160,
     rate: Annotated[Optional[float], typer.Option(help="Highest learning rate.")] = None,  # noqa: UP045
+    profile: Annotated[
+        str, typer.Option(help="Of clicks: gaussian, disc or distance.")
+    ] = "gaussian",
     workers: Annotated[int, typer.Option(help="Processes that make samples; 0: none.")] = 0,
 ) -> None:
     """Train one network; a stopped run goes on with --resume."""
     keep_freed_blocks()
-    config, length = asdict(CONFIGS[model]), steps or STEPS[model]
+    config = asdict(replace(CONFIGS[model], profile=profile))
+    length = steps or STEPS[model]
     record = {
         "model": model, "config": config, "seed": seed, "steps": length, "batch": batch,
         "size": size, "rate": rate or RATES[model],
