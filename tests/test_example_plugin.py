@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,3 +63,16 @@ def test_its_errors_are_sentences(checkout: Path, tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "give 3 or more" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_the_guide_shows_all_of_it(tmp_path: Path) -> None:
+    """The page of the site, as `make docs` makes it."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    built = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    page = html.unescape(re.sub(r"<[^>]+>", "", (tmp_path / "plugin.html").read_text("utf-8")))
+    for name in ("napari.yaml", "task.py"):
+        assert (EXAMPLE / name).read_text("utf-8").strip() in page, name
