@@ -15,11 +15,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from gui.export_dialog import ExportDialog
 from gui.opening import SAMPLES
 from gui.settings import SettingsFile
 from gui.studies import series_title
 from gui.window import LimnWindow
-from scripts.tour.hand import button, click, click_row, drag, paste_path, pause, wait_for
+from scripts.tour.hand import button, click, click_row, drag, pause, wait_for
 
 if TYPE_CHECKING:
     from gui.document import Document
@@ -156,13 +157,17 @@ class Tour:
         click(self.task.explanation.hide_button)
 
     def export(self) -> None:
-        """Save the results to the folder that is pasted into the dialog."""
+        """Save the results to a folder that is typed into the dialogue."""
         saved: list[Path] = []
         self.window.export.saved.connect(lambda document, paths: saved.extend(paths))
         folder = self.out / "results"
         folder.mkdir(exist_ok=True)
-        paste_path(folder)
         self.press(Qt.Key.Key_E, CONTROL)
+        wait_for(lambda: self.window.findChildren(ExportDialog), "the dialogue")
+        [dialog] = self.window.findChildren(ExportDialog)
+        dialog.folder.selectAll()
+        QTest.keyClicks(dialog.folder, str(folder))
+        click(dialog.save)
         wait_for(lambda: saved, "the export")
         self.take_picture("exported")
 

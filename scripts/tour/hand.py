@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
+from qtpy.QtWidgets import QPushButton
 
 from gui.glass import Glass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from qtpy.QtWidgets import QTreeWidget, QWidget
 
@@ -63,22 +62,3 @@ def drag(view: SliceView, *voxels: Sequence[float]) -> None:
 def button(inside: QWidget, text: str) -> QPushButton:
     """The button with this text."""
     return next(b for b in inside.findChildren(QPushButton) if b.text().startswith(text))
-
-
-def paste_path(path: Path) -> None:
-    """Answer the dialog for a folder that opens next."""
-
-    def answer() -> None:
-        dialog = QApplication.activeModalWidget()
-        if not isinstance(dialog, QFileDialog):
-            return
-        timer.stop()
-        [line] = dialog.findChildren(QLineEdit, "fileNameEdit")
-        line.selectAll()
-        QApplication.clipboard().setText(str(path))
-        QTest.keyClick(line, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-        click(button(dialog, "&Choose"))
-
-    timer = QTimer(QApplication.instance(), interval=100)
-    timer.timeout.connect(answer)
-    timer.start()
