@@ -29,10 +29,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from gui import keeping
 from gui.action_table import ACTIONS
 from gui.cine_bar import CineBar
+from gui.display import Display
+from gui.learning_section import LearningSection
 from gui.notices import DetailsDialog
+from gui.project import Project
+from gui.project_dialogs import MissingDialog, RecoveryDialog, RecoveryOffer
+from gui.project_opening import Request
+from gui.recovery import Left
 from gui.slice_view import SliceView
+from gui.tour import Tour
+from tests import killed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,11 +199,17 @@ def shown_dialogs(window: LimnWindow) -> Iterator[list[QDialog]]:
 
 def test_the_dialogues(samples: LimnWindow) -> None:
     window, found = samples, []
+    choose(window, "fundus.jpg")
+    improve = improving(window)
     choose(window, "dsa_run.dcm")
     window.studies.selected.add_object()
     window.notices.tell("Something.", "Its details.")
-    asking = [getattr(window.dialogs, name) for name in ("settings", "keys", "audit", "deidentify")]
-    for ask in (*asking, window.export.ask, window.notices.show_all, details(window).open):
+    names = ("settings", "keys", "audit", "deidentify", "about", "check_up")
+    asking = [getattr(window.dialogs, name) for name in names]
+    asking += [window.export.ask, window.notices.show_all, details(window).open]
+    asking += [improve, MissingDialog(unfound(), False, window).open]
+    asking += [RecoveryDialog([RecoveryOffer(left(), False)], window).open]
+    for ask in asking:
         ask()
         with shown_dialogs(window) as dialogs:
             found += complaints(*dialogs)
@@ -203,6 +218,53 @@ def test_the_dialogues(samples: LimnWindow) -> None:
                     tabs.setCurrentIndex(place)
                     found += complaints(*dialogs)
     assert sorted(set(found)) == []
+
+
+def test_the_dialogues_of_servers(window: LimnWindow) -> None:
+    window.browser.open()
+    place = window.browser.pages["PACS"]
+    place.edit_servers()
+    with shown_dialogs(window) as dialogs:
+        found = complaints(*dialogs)
+    place.ask_to_send()
+    with shown_dialogs(window) as dialogs:
+        found += complaints(*dialogs)
+    window.browser.close()
+    assert found == []
+
+
+def test_the_queue_and_the_tour(window: LimnWindow) -> None:
+    window.queue.open()
+    found = complaints(window.queue)
+    window.queue.hide()
+    window.dialogs.tour()
+    [tour] = [tour for tour in window.findChildren(Tour) if tour.isVisible()]
+    found += complaints(tour)
+    tour.end()
+    assert found == []
+
+
+def improving(window: LimnWindow) -> Any:
+    """Opens the dialogue that fine-tunes a model."""
+    window.task_panel.open_task("retinal_vessels")
+    [section] = window.task_panel.pages["retinal_vessels"].findChildren(LearningSection)
+    return section.improve
+
+
+def project() -> Project:
+    """Of an image that is nowhere."""
+    drawn = killed.document()
+    drawn.add_object("Lesion")
+    saved, _ = keeping.saved(killed.KEY, drawn, Display.of(drawn), {})
+    return Project((saved,), saved="2026-01-01T00:00:00+00:00")
+
+
+def unfound() -> Request:
+    return Request(project(), None, None, lambda *_: None, lambda _: None)
+
+
+def left() -> Left:
+    return Left(None, project())
 
 
 def details(window: LimnWindow) -> QDialog:
