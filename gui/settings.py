@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from psygnal import Signal
-from pydantic import Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference import logs
@@ -20,13 +20,18 @@ log = logging.getLogger(__name__)
 RECENT_LIMIT = 12
 
 
-class Settings(BaseSettings):
-    """Every value with its default; an environment variable LIMN_<NAME> sets the default."""
+def _number(value: object) -> object:
+    """In the environment everything is text."""
+    return int(value) if isinstance(value, str) else value
 
-    model_config = SettingsConfigDict(env_prefix="LIMN_", frozen=True, extra="ignore")
+
+class Settings(BaseModel):
+    """Every value with its default."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     theme: Literal["dark", "light", "contrast"] = "dark"
-    text_size: Literal[100, 125, 150, 200] = 100  # percent
+    text_size: Annotated[Literal[100, 125, 150, 200], BeforeValidator(_number)] = 100  # percent
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shortcuts: dict[str, str] = Field(default_factory=dict)  # action id: keys, where changed
     remember_recent: bool = True
@@ -56,6 +61,12 @@ class Settings(BaseSettings):
         return Cluster(self.scheduler, *files, self.scheduler_resource)
 
 
+class _Environment(BaseSettings, Settings):
+    """A variable LIMN_<NAME> of the environment gives a default."""
+
+    model_config = SettingsConfigDict(env_prefix="LIMN_", frozen=True, extra="ignore")
+
+
 class SettingsFile:
     """The settings in force; every change is saved at once and announced."""
 
@@ -83,11 +94,24 @@ class SettingsFile:
             self.change(recent=(path, *others)[:RECENT_LIMIT])
 
     def _load(self) -> Settings:
+        defaults = self._defaults()
         try:
-            return Settings.model_validate(_read(self.path))
+            return Settings.model_validate(defaults.model_dump() | _read(self.path))
         except (OSError, ValueError, RecursionError) as error:
             log.warning("settings could not be read: %s", logs.stack(error))
             self.problem = f"The settings in {self.path} could not be read, so defaults are used."
+            return defaults
+
+    def _defaults(self) -> Settings:
+        """Those of the environment, if it makes sense."""
+        try:
+            return Settings(**dict(_Environment()))
+        except ValueError as error:
+            log.warning("the environment makes no sense: %s", logs.stack(error))
+            self.problem = (
+                f"{_variables(error)} in the environment has a value that Limn does not know, so "
+                "no setting is taken from there."
+            )
             return Settings()
 
     def _to_keep(self) -> str:
@@ -117,5 +141,13 @@ def _place(value: object) -> bool:
     return any(isinstance(part, Path) for part in values)
 
 
-def _read(path: Path) -> object:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def _variables(error: ValueError) -> str:
+    """Which of the environment's variables are wrong, as far as that is known."""
+    wrong = error.errors() if isinstance(error, ValidationError) else []
+    return ", ".join(f"LIMN_{found['loc'][0]}".upper() for found in wrong) or "LIMN_…"
+
+
+def _read(path: Path) -> dict[str, object]:
+    """What was saved, {} if nothing was; raises OSError, ValueError."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return TypeAdapter(dict[str, object]).validate_python(found)

@@ -36,10 +36,38 @@ def test_the_folder_comes_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIMN_CONFIG_DIR", str(tmp_path))
-    monkeypatch.setenv("LIMN_THEME", "contrast")
+    assert SettingsFile().path.parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [("theme", "contrast", "contrast"), ("text_size", "150", 150), ("device", "cpu", "cpu"),
+     ("hide_patient_names", "true", True), ("remember_recent", "false", False)],
+)  # fmt: skip
+def test_the_environment_gives_defaults(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, meant: object
+) -> None:
+    monkeypatch.setenv(f"LIMN_{name.upper()}", value)
     file = SettingsFile()
-    assert file.path.parent == tmp_path
-    assert file.now.theme == "contrast"
+    assert (getattr(file.now, name), file.problem) == (meant, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("LIMN_TEXT_SIZE", "huge", "LIMN_TEXT_SIZE in"), ("LIMN_TEXT_SIZE", "170", "LIMN_TEXT_SIZE"),
+     ("LIMN_THEME", "pink", "LIMN_THEME in"), ("LIMN_SERVERS", "{", "LIMN_… in")],
+)  # fmt: skip
+def test_what_the_environment_gets_wrong_is_said_and_costs_no_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"device": "cpu"}')
+    monkeypatch.setenv(name, value)
+    file = SettingsFile(path)
+    assert (file.now.device, file.now.theme, file.now.text_size) == ("cpu", "dark", 100)
+    assert said in file.problem
+    file.change(device="cuda")
+    assert SettingsFile(path).now.device == "cuda"
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"theme": "pink"}', "[1]", "\x00"])
