@@ -12,8 +12,10 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from qtpy.QtWidgets import QApplication
@@ -26,6 +28,9 @@ from inference import memory
 from inference.shared import SHARED_MEMORY
 from scripts.tour.hand import pause, wait_for
 from tests.soaking import Soak
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STUDIES, MINUTES = 300, 120
 WARM_UP = 8  # studies: two of each kind, after which libraries, models and docks are loaded
@@ -60,9 +65,18 @@ def holdings(seen: int) -> Holdings:
 
 
 def _blocks(family: list[psutil.Process]) -> set[str]:
-    """Blocks of shared memory that these processes have mapped."""
-    mapped = {entry.path for process in family for entry in process.memory_maps()}
-    return {path for path in mapped if path.startswith(str(SHARED_MEMORY))}
+    """Blocks of shared memory that these processes have mapped, and those that nobody has."""
+    left = {str(path) for path in SHARED_MEMORY.glob("psm_*")}
+    others = (process for process in psutil.process_iter() if process not in family)
+    return _mapped(family) | (left - _mapped(others))
+
+
+def _mapped(processes: Iterable[psutil.Process]) -> set[str]:
+    found: set[str] = set()
+    for process in processes:
+        with suppress(psutil.Error):  # it has ended, or is somebody else's
+            found |= {entry.path for entry in process.memory_maps()}
+    return {path for path in found if path.startswith(str(SHARED_MEMORY))}
 
 
 def settle() -> None:
