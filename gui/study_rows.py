@@ -72,7 +72,8 @@ class SeriesDelegate(QStyledItemDelegate):
         painter.setPen(QColor(self.theme.quiet if waits else self.theme.text))
         _line(painter, area, Qt.AlignmentFlag.AlignTop, str(index.data()))
         painter.setPen(QColor(self.theme.quiet))
-        _line(painter, area, Qt.AlignmentFlag.AlignBottom, str(index.data(FACTS)))
+        facts = str(index.data(FACTS))  # half a number would be another one
+        _line(painter, area, Qt.AlignmentFlag.AlignBottom, facts, Qt.TextElideMode.ElideRight)
         if index.data(WARNINGS):
             painter.setPen(QColor(self.theme.warning))
             painter.drawText(area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, "⚠")
@@ -82,8 +83,14 @@ def _is_series(index: Index) -> bool:
     return index.parent().isValid()
 
 
-def _line(painter: QPainter, area: QRect, where: Qt.AlignmentFlag, text: str) -> None:
-    short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, area.width())
+def _line(
+    painter: QPainter,
+    area: QRect,
+    where: Qt.AlignmentFlag,
+    text: str,
+    cut: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+) -> None:
+    short = painter.fontMetrics().elidedText(text, cut, area.width())
     painter.drawText(area, where | Qt.AlignmentFlag.AlignLeft, short)
 
 
