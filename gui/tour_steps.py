@@ -58,7 +58,7 @@ STEPS = (
          "crosshair along. F4 shows one view alone, F5 the volume in 3D.",
          _part("views")),
     Step("Window and level", "With W the left mouse button changes brightness and contrast; with N "
-         "it moves through the volume again. Keys 1 to 9 are windows for CT.", _tool("window")),
+         "it moves through the volume again. Keys 1 to 8 are windows for CT.", _tool("window")),
     Step("Tasks", "The models that suit the shown image. Choose one: it works in a process of its "
          "own, while you go on looking.", _tab("task_panel")),
     Step("Correct", "No model is always right. Brush, erase, fill and smooth what it found; Ctrl+Z "
