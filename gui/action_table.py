@@ -149,6 +149,19 @@ SLICES = (
            argument=10**6, where="views"),
 )  # fmt: skip
 
+STEP = 5  # px
+POINTER = (
+    *(
+        Action(f"pointer_{name}", f"Pointer {name}", "View/Pointer", "pointer.move",
+               f"Ctrl+{name.capitalize()}", "", has_document, argument=way, where="views")
+        for name, way in (("up", (0, -STEP)), ("down", (0, STEP)), ("left", (-STEP, 0)),
+                          ("right", (STEP, 0)))
+    ),
+    Action("pointer_press", "Press, or let go", "View/Pointer", "pointer.press", "Ctrl+Return",
+           "", has_document, where="views", group=1,
+           tip="The left mouse button: down until this is given again"),
+)  # fmt: skip
+
 HELP = (
     Action("tour", "Tour of the window", "Help", "dialogs.tour", "", "mdi6.map-marker-path",
            tip="The parts of the window, one by one, in two minutes"),
@@ -165,7 +178,7 @@ HELP = (
 )  # fmt: skip
 
 ACTIONS = (
-    *FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *CINE_ACTIONS, *CORRECTION_ACTIONS,
+    *FILE, *EDIT, *MOUSE, *VIEW, *GREYS, *SLICES, *POINTER, *CINE_ACTIONS, *CORRECTION_ACTIONS,
     *registry.actions(), *HELP,
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from gui.dialogs import Dialogs
 from gui.export import Export
 from gui.job_bar import JobBar
 from gui.jobs import Jobs
+from gui.key_pointer import KeyPointer
 from gui.label_offer import LabelOffer
 from gui.layout import IMAGES, PREVIEW, START, WAITING
 from gui.mask_opening import MaskOpening
@@ -78,6 +79,7 @@ class LimnWindow(QMainWindow):
         self.notices = Notices(self)
         self.notices.veil = Veil(self.studies, self.settings).over
         self.views = Views()
+        self.pointer = KeyPointer(self.views)
         self.cine = Cine(self.views)
         self.correction = Correction(self.views, self.notices)
         self.dialogs = Dialogs(self)

@@ -97,6 +97,27 @@ def test_from_start_to_export_without_a_mouse(window: LimnWindow, tmp_path: Path
     wait_until(QApplication.focusWidget, 10)
 
 
+def test_a_stroke_is_drawn_without_a_mouse(window: LimnWindow) -> None:
+    series = Series(np.zeros((64, 64), np.uint8), "image", "OP", (Path("grey.png"),), sha256="0")
+    document = window.studies.add(series)
+    window.studies.select(document)
+    document.add_object("Lesion")
+    window.correction.use("brush")
+    window.activateWindow()
+    assert QTest.qWaitForWindowActive(window, 10_000)
+    window.views.active.take_focus()
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Return, *(Qt.Key.Key_Right,) * 20, Qt.Key.Key_Return):
+        QTest.keyClick(focused(), key, Qt.KeyboardModifier.ControlModifier)
+    rows, columns = np.nonzero(document.labels)
+    assert np.ptp(columns) > 5 > np.ptp(rows)
+    drawn = document.labels.copy()
+    for key in (Qt.Key.Key_Down,) * 9:  # let go: nothing is drawn any more
+        QTest.keyClick(focused(), key, Qt.KeyboardModifier.ControlModifier)
+    np.testing.assert_array_equal(document.labels, drawn)
+    window.undo()
+    assert not document.labels.any()
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_one_sees_where_the_keyboard_is(window: LimnWindow, theme: str) -> None:
     window.settings.change(theme=theme)
