@@ -24,9 +24,10 @@ docs: setup       ## the documentation as a site, build/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --quiet
 
 pictures: setup   ## the pictures of README.md, taken by the tour
-	@$(display) $(python) -m scripts.tour --out out
-	@mkdir -p docs/images
-	@for name in volume curves disc explanation; do cp out/*_$$name.png docs/images/$$name.png; done
+	@rm -rf build/tour
+	@$(display) $(python) -m scripts.tour --out build/tour
+	@for name in volume curves disc explanation; do \
+		cp build/tour/*_$$name.png docs/images/$$name.png || exit 1; done
 
 lock: setup       ## requirements.lock from pyproject.toml
 	@$(python) -m pip install --quiet "pip>=25.1"
