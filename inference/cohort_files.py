@@ -44,7 +44,7 @@ def make(place: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{place.parent} could not be written ({error.strerror}): choose another folder."
+            f"{place} could not be written ({error.strerror}): choose another folder."
         ) from error
     return place
 
