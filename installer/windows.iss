@@ -1,4 +1,5 @@
-; Inno Setup 6: iscc installer\windows.iss, after pyinstaller; gives dist\limn-setup.exe.
+; Inno Setup 6: iscc installer\windows.iss, after pyinstaller; gives dist\limn-setup.exe. The
+; version is that of the environment variable LIMN_VERSION.
 ; Not run in this repository's own tests, which need Linux.
 #define Version GetEnv("LIMN_VERSION")
 
