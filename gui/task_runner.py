@@ -105,7 +105,6 @@ def _names(task: Task, result: Mapping[str, Any]) -> dict[int, str]:
 
 def _shown(task: Task, result: Mapping[str, Any]) -> AiResult:
     objects = tuple(
-        SegmentObject(value, name, color_of(value))
-        for value, name in result["names"].items()
+        SegmentObject(value, name, color_of(value)) for value, name in result["names"].items()
     )
     return AiResult(result["labels"], objects, task.title, result.get("probability"))
