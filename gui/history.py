@@ -97,6 +97,7 @@ class History:
         self._undone: list[Edit] = []
         self._open: list[Group] = []
         self._replaced: Edit | None = None
+        self.moving = False  # an edit is being taken back or done again
 
     def __len__(self) -> int:
         return len(self._done)
@@ -176,12 +177,13 @@ class History:
 
     def cancel(self) -> None:
         """Take back and forget all open groups."""
-        while self._open:
-            self._open.pop().undo()
-        if self._replaced is not None:
-            self._replaced.redo()
-            self._done.append(self._replaced)
-            self._replaced = None
+        with self._moves():
+            while self._open:
+                self._open.pop().undo()
+            if self._replaced is not None:
+                self._replaced.redo()
+                self._done.append(self._replaced)
+                self._replaced = None
         self.changed.emit()
 
     @contextmanager
@@ -243,10 +245,19 @@ class History:
         if not source:
             return ""
         edit = source.pop()
-        act(edit)
+        with self._moves():
+            act(edit)
         target.append(edit)
         self.changed.emit()
         return edit.title
+
+    @contextmanager
+    def _moves(self) -> Iterator[None]:
+        self.moving = True
+        try:
+            yield
+        finally:
+            self.moving = False
 
     def _drop_oldest(self) -> None:
         """The newest edit always stays, so that it can be taken back."""

@@ -20,7 +20,7 @@ from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.job import WorkerCrashed
 from inference.series import Geometry, Series
-from plugins.click_segmentation.following import Following
+from plugins.click_segmentation.following import NOTHING_AGAIN, Following
 from plugins.click_segmentation.lanes import Doubt
 from plugins.click_segmentation.stretches import Stretch, nearest, plan
 from tests.follow_for_tests import ASKED
@@ -434,3 +434,40 @@ def test_in_3d_the_first_click_is_followed_at_once(window: LimnWindow, section: 
     window.undo()
     window.undo()
     assert not document.labels.any()
+
+
+def test_undo_and_redo_are_no_corrections(window: LimnWindow, section: Any) -> None:
+    document = window.studies.selected
+    document.add_object("Liver")
+    body = seed(document, 0, 20)
+    said: list[str] = []
+    section.following.finished.connect(said.append)
+    QTest.mouseClick(section.go, LEFT)
+    wait_until(lambda: said)
+    window.undo()
+    window.redo()
+    assert np.array_equal(document.labels, body)
+    put(document, (slice(28, 29), slice(15, 16), slice(18, 19)), 0)
+    wait_until(lambda: len(said) == 2)
+    assert said[1] == "Liver: 14 slices followed."
+
+
+def test_what_was_followed_and_undone_is_not_followed_unasked(
+    window: LimnWindow, section: Any
+) -> None:
+    document = window.studies.selected
+    document.add_object("Liver")
+    seed(document, 0, 20)
+    said: list[str] = []
+    section.following.finished.connect(said.append)
+    QTest.mouseClick(section.go, LEFT)
+    wait_until(lambda: said)
+    window.undo()
+    put(document, (slice(20, 21), slice(15, 16), slice(18, 19)), 0)
+    wait_until(lambda: len(said) == 2)
+    assert said[1] == NOTHING_AGAIN
+    assert set(np.flatnonzero(document.labels.any((1, 2)))) == {20}
+    section.by_itself.setChecked(True)
+    put(document, (slice(20, 21), slice(15, 16), slice(18, 19)), document.active)
+    wait_until(lambda: len(said) == 3)
+    assert document.labels[28].any()

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 FOLLOW = "plugins.click_segmentation.task:follow"
 TITLE = "Follow through slices"
+NOTHING = "There is nothing to follow: outline the object in a slice first."
+NOTHING_AGAIN = "Nothing was followed from this slice: there is nothing to redo."
 
 
 class Following:
@@ -74,8 +76,12 @@ class Following:
         axis: int,
         span: tuple[int, int] | None = None,
         settings: Mapping[str, Any] | None = None,
+        again: bool = False,
     ) -> None:
-        """Follow an object along an axis from its hand-made slices; `span`: only round these."""
+        """Follow an object along an axis from its hand-made slices; `span`: only round these.
+
+        `again`: only where something that following made is still there.
+        """
         self.cancel()
         self.doubt = None
         track = self.tracks.track(document, object_id, axis)
@@ -86,6 +92,8 @@ class Following:
         labels = document.labels
 
         def survey() -> list[Stretch]:
+            if again and not track.stands(labels, object_id):
+                return []
             hand_made = anchors(labels, object_id, track)
             ends = empty_ends(labels, object_id, track)
             return plan(hand_made, ends, labels.shape[axis], span)
@@ -115,7 +123,7 @@ class Following:
             return
         run.lanes = [Lane(stretch, stretch.seed) for stretch in stretches]
         if not run.lanes:
-            self.cancel("There is nothing to follow: outline the object in a slice first.")
+            self.cancel(NOTHING if run.span is None else NOTHING_AGAIN)
             return
         for lane in run.lanes:
             if run is self.run:
@@ -278,7 +286,8 @@ class Following:
         if run is not None and not self._ours:
             places = [lane.stretch for lane in run.lanes if not lane.over]
             reach = [end for stretch in places for end in (stretch.seed, stretch.last)]
-            run.track.interrupted = (min(reach), max(reach)) if reach else None
+            undone = run.document.history.moving
+            run.track.interrupted = (min(reach), max(reach)) if reach and not undone else None
             self.cancel("Following ended at your change; what was found so far is kept.")
 
     def _fail(self, run: Run, error: BaseException) -> None:

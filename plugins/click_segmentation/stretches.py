@@ -125,6 +125,11 @@ class Track:
         """This is what following made of a slice."""
         self.made.setdefault(index, set()).add(content(mask))
 
+    def stands(self, labels: Labels, object_id: int) -> bool:
+        """Whether a slice is as following made it."""
+        masks = ((across(labels, self.along, i) == object_id, self.made[i]) for i in self.made)
+        return any(mask.any() and content(mask) in contents for mask, contents in masks)
+
     def hand_made(self, labels: Labels, object_id: int, index: int) -> bool:
         """Whether a slice was drawn, clicked or corrected."""
         mask = across(labels, self.along, index) == object_id

@@ -174,9 +174,12 @@ class FollowSection(QWidget):
             self.following.cancel()
 
     def _edited(self, box: Box) -> None:
-        """Somebody else than a run changed the labels."""
-        if self._document is not None and not self.following.landing:
-            self._edits.append((self._document.active, box))
+        """Somebody else than a run changed the labels; undo and redo are no corrections."""
+        document = self._document
+        if document is not None and document.history.moving:
+            self._edits.clear()
+        elif document is not None and not self.following.landing:
+            self._edits.append((document.active, box))
             self._settled.start()
         self.refresh()
 
@@ -193,8 +196,9 @@ class FollowSection(QWidget):
         if item is None or item.locked or not boxes:
             return
         axis = self.following.tracks.axis_of(document, item.id)
-        if span is not None and axis is not None and self.redo.isChecked():
-            self._begin(document, item.id, axis, span)
+        wanted = self.redo.isChecked() or self.by_itself.isChecked()
+        if span is not None and axis is not None and wanted:
+            self._begin(document, item.id, axis, span, again=not self.by_itself.isChecked())
         elif axis is None and self.by_itself.isChecked():
             plane = plane_of(boxes[-1], self._axis() or 0)
             if plane is not None:
@@ -212,10 +216,15 @@ class FollowSection(QWidget):
         return boxes, self.following.tracks.corrected(document, document.active, boxes, axis)
 
     def _begin(
-        self, document: Document, object_id: int, axis: int, span: tuple[int, int] | None
+        self,
+        document: Document,
+        object_id: int,
+        axis: int,
+        span: tuple[int, int] | None,
+        again: bool = False,
     ) -> None:
         try:
-            self.following.start(document, object_id, axis, span, self._settings())
+            self.following.start(document, object_id, axis, span, self._settings(), again)
         except UserError as error:
             self._failed(error)
 
