@@ -12,6 +12,7 @@ test: setup       ## all tests, on a virtual display
 
 lint: setup       ## style and types
 	@$(python) -m ruff check .
+	@$(python) -m ruff format --check --quiet .
 	@$(python) -m mypy
 
 bench: setup      ## seconds and memory, start of the window; a soak test of two hours at most

@@ -1,24 +1,27 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from angiograms import angiogram, bolus
 
+from inference.series import Series
 from inference.worker import JobContext
 from plugins.dsa_interpolation.curves import density, measure, write_curves
+from plugins.dsa_interpolation.following import follow, scattered
 from plugins.dsa_interpolation.jobs import map_run
 from plugins.dsa_interpolation.maps import flow_maps
+from plugins.dsa_interpolation.regions import next_region
 from plugins.dsa_interpolation.subtraction import Subtraction, Subtractor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from inference.series import Array
+    from plugins.dsa_interpolation.scatter import Veil
     from plugins.dsa_interpolation.simulator.run import Run
 
 
@@ -180,6 +183,9 @@ def simulated(step: int, duration: float, pulse: float) -> tuple[Run, Array, Arr
     return run, Subtractor(run.frames, None, Subtraction(mask=before)).stack(), times
 
 
+CORNERS = ((-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0))
+
+
 def wrong(run: Run, found: Array, true: Array) -> float:
     """Median error, ms, in vessels."""
     clear = np.isfinite(found) & np.isfinite(true) & (run.density.max(axis=0) > 0.3)
@@ -195,6 +201,35 @@ def test_maps_recover_the_arrival_of_long_boluses_behind_scatter(duration: float
     clear = np.isfinite(maps.peak) & (run.density.max(axis=0) > 0.3)
     shares = maps.peak[clear] / run.density.max(axis=0)[clear]
     assert 0.75 < np.median(shares) < 1.1  # 0.56 are seen
+
+
+def test_curves_of_regions_are_told_as_they_are_behind_scatter() -> None:
+    run, _, times = simulated(100, 2.0, 0.4)
+    before = tuple(np.flatnonzero(run.density.max(axis=(1, 2)) < 1e-3)[:4].tolist())
+    subtractor = Subtractor(run.frames, None, Subtraction(mask=before))
+    series = Series(run.frames, "run", "XA", (Path("run"),), frame_times=tuple(times))
+    strongest = run.density.max(axis=0)
+    vessels = np.argwhere((strongest > 0.4) & np.isfinite(run.arrival))
+    centres = vessels[np.random.default_rng(0).integers(len(vessels), size=40)]
+    regions = [next_region((), tuple((float(y) + a, float(x) + b) for a, b in CORNERS))
+               for y, x in centres]  # fmt: skip
+    true = np.array([run.arrival[y, x] for y, x in centres])
+    densest = [run.density[:, r.inside(strongest.shape)].mean(axis=1).max() for r in regions]
+
+    def told(veil: Veil | None) -> tuple[float, float]:
+        """Median error of arrival, ms, and share of the true peak."""
+        curves = follow(subtractor, series, regions, veil, lambda: True)
+        found = [curves[region.corners].figures for region in regions]
+        late = np.array([one.arrival for one in found], float) - true
+        shares = np.array([one.peak for one in found], float) / densest
+        return float(np.nanmedian(np.abs(late))), float(np.nanmedian(shares))
+
+    late, share = told(scattered(subtractor, series))
+    late_seen, share_seen = told(None)
+    assert late < 50 < late_seen  # half a frame
+    assert share_seen < 0.7 < 0.8 < share < 1.1
+    plain = subtractor.changed(Subtraction(on=False, mask=before))
+    assert scattered(plain, series) is None
 
 
 @pytest.mark.parametrize(

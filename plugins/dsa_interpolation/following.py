@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from inference.series import Array, Series
     from plugins.dsa_interpolation.regions import Point, Region
+    from plugins.dsa_interpolation.scatter import Veil
     from plugins.dsa_interpolation.subtraction import Subtractor
 
 Known = list[tuple["Region", "Followed"]]
@@ -55,6 +56,8 @@ FIGURES = (
     _Figure("area", "Area, ln·s", "Under the first pass of the contrast", 1000),
     _Figure("mean_transit", "Transit, s", "From arrival to the centre of the first pass", 1000),
 )
+COARSE = 320
+"""Rows and columns in which scatter is looked for."""
 UNKNOWN = "\N{EN DASH}"
 
 
@@ -71,18 +74,38 @@ def frame_at(times: Sequence[float], ms: float) -> int:
     return int(np.abs(np.subtract(times, ms)).argmin())
 
 
+def scattered(subtractor: Subtractor, series: Series) -> Veil | None:
+    """Scatter over a run as it is subtracted; None if it is not, for then bone is in its densities.
+
+    It is so wide that averaged blocks tell it.
+    """
+    if not subtractor.settings.on:
+        return None
+    from plugins.dsa_interpolation.maps import veil  # only then, for scipy takes long to load
+
+    factor = -(-max(series.spatial_shape[1:]) // COARSE)
+    return veil(subtractor.stack(factor), np.asarray(run_times(series)))
+
+
 def follow(
-    subtractor: Subtractor, series: Series, regions: Sequence[Region], wanted: Callable[[], bool]
+    subtractor: Subtractor,
+    series: Series,
+    regions: Sequence[Region],
+    veil: Veil | None,
+    wanted: Callable[[], bool],
 ) -> dict[tuple[Point, ...], Followed]:
-    """The curves of regions by their corners; nothing once they are wanted no more."""
+    """The curves of regions, behind scatter, by corners; nothing once they are wanted no more."""
     rows, columns = series.spatial_shape[1:]
     masks = [region.inside((rows, columns)) for region in regions]
+    some = np.logical_or.reduce(masks)
     curves = np.zeros((len(regions), len(subtractor)), np.float32)
     for index in range(len(subtractor)):
         if not wanted():
             return {}
-        picture = subtractor.density(index)[None]
-        curves[:, index] = [density(picture, mask)[0] for mask in masks]
+        picture = subtractor.density(index)
+        if veil is not None:
+            picture[some] -= veil.taken(index, -picture, some)
+        curves[:, index] = [density(picture[None], mask)[0] for mask in masks]
     times = run_times(series)
     return {
         region.corners: Followed(curve, measure(times, curve))

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.float32]
 
-BLUR = 0.8
-"""Of each density, px, against noise."""
 CLEAR = 5.0
 """Standard deviations of the noise that contrast must reach."""
 FAINTEST = 0.02
@@ -56,10 +54,10 @@ PICTURES = "arrival", "time_to_peak", "area", "mean_transit", "peak"
 def flow_maps(stack: Array, times: Array) -> Maps:
     """Of densities (t, y, x), vessels negative, at `times` (t,), ms."""
     times = np.asarray(times, np.float64)
-    calm = np.stack([-ndimage.gaussian_filter(frame, BLUR, mode="nearest") for frame in stack])
-    noise = _noise(calm)
-    inside = _contrast(calm, times, noise)
-    clear, gain = scatter.primary(calm, inside)
+    calm, noise, inside = _found(stack, times)
+    veil = scatter.veil(calm, inside)
+    clear = np.stack([veil.lifted(i, frame, inside) for i, frame in enumerate(calm)])
+    gain = (1 + veil.ratio) * np.exp((clear - calm[:, inside]).max(axis=0))  # of noise, at most
     found = _timing(times, _shared(clear, noise[inside] * gain))
     pictures = {}
     for name in PICTURES:
@@ -67,6 +65,21 @@ def flow_maps(stack: Array, times: Array) -> Maps:
         picture[inside] = getattr(found, name)
         pictures[name] = picture
     return Maps(**pictures, restless=_restless(calm, pictures["peak"]))
+
+
+def veil(stack: Array, times: Array) -> scatter.Veil:
+    """Scatter over densities (t, y, x), vessels negative, at `times` (t,), ms."""
+    calm, _, inside = _found(stack, np.asarray(times, np.float64))
+    return scatter.veil(calm, inside)
+
+
+def _found(stack: Array, times: Array) -> tuple[Picture, Picture, NDArray[np.bool_]]:
+    """Densities (t, y, x), positive and blurred, their noise (y, x), and where contrast came."""
+    calm = np.stack(
+        [-ndimage.gaussian_filter(frame, scatter.BLUR, mode="nearest") for frame in stack]
+    )
+    noise = _noise(calm)
+    return calm, noise, _contrast(calm, times, noise)
 
 
 def _restless(calm: Picture, peak: Picture) -> bool:

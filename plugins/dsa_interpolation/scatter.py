@@ -8,11 +8,13 @@ takes rays away in vessels alone, and what is lost beside them is scatter.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from inference.box import Box
 from plugins.dsa_interpolation.warping import spread
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     Picture = NDArray[np.float32]
     Mask = NDArray[np.bool_]
 
+BLUR = 0.8
+"""Of each density, px, against noise."""
+MARGIN = 4
+"""Px that this needs round a place."""
 REACH = 0.12
 """Deviation of the blur, share of the shorter side."""
 EVERY = 4
@@ -29,6 +35,8 @@ BESIDE = 2
 """Px next to contrast that tell nothing: a part of it may lie in them."""
 LEAST_FREE = 0.02
 """Share of the picture without contrast from which scatter is told; of less, none is taken off."""
+STRONG = 0.5
+"""Places and frames tell of scatter where its blur is over so much of the strongest."""
 MOST = 0.6
 """Share of scatter in an even picture, of what is believed."""
 ROUNDS = 5
@@ -37,36 +45,52 @@ DARKEST = 0.02
 """Share of the primary rays that are left behind contrast, at least."""
 
 
-def primary(densities: Picture, inside: Mask) -> tuple[Picture, Picture]:
-    """Densities (t, n) in the n places `inside` (y, x) as they are behind scatter.
+@dataclass(frozen=True, slots=True)
+class Veil:
+    """Scatter over a run: `ratio` to the primary rays, and the share of it that contrast took."""
 
-    `densities` (t, y, x) are natural logarithms, contrast positive, as they are seen. Also how many
-    times stronger noise is in them (n,), at most. What lies behind contrast is taken for even.
-    """
-    few = densities[:, ::EVERY, ::EVERY]
-    scattered, ratio = _scattered(1 - np.exp(-few), inside)
-    there = np.stack([spread(frame, inside.shape)[inside] for frame in scattered])
-    seen = densities[:, inside]
-    left = (1 + ratio) * np.exp(-seen) - ratio * (1 - there)
-    found = -np.log(np.maximum(left, DARKEST), dtype=np.float32)
-    return found, (1 + ratio) * np.exp((found - seen).max(axis=0))
+    ratio: np.float32
+    lost: Picture  # (t, y, x), a coarse grid over each frame
+
+    def lifted(self, index: int, densities: Picture, inside: Mask) -> Picture:
+        """Densities (n,) in the n places `inside` (y, x) of a frame as they are behind scatter.
+
+        `densities` (y, x) are natural logarithms, contrast positive, as they are seen. What lies
+        behind contrast is taken for even.
+        """
+        there = spread(self.lost[index], inside.shape)[inside]
+        left = (1 + self.ratio) * np.exp(-densities[inside]) - self.ratio * (1 - there)
+        return -np.log(np.maximum(left, DARKEST), dtype=np.float32)
+
+    def taken(self, index: int, densities: Picture, inside: Mask) -> Picture:
+        """How much (n,) scatter takes from densities (y, x), told by their blur, not by noise."""
+        box, calm = Box.of(inside), np.zeros_like(densities)
+        if box is not None:
+            near = box.grown((MARGIN, MARGIN), inside.shape).slices
+            calm[near] = ndimage.gaussian_filter(densities[near], BLUR, mode="nearest")
+        return self.lifted(index, calm, inside) - calm[inside]
 
 
-def _scattered(lost: Picture, inside: Mask) -> tuple[Picture, np.float32]:
-    """Blur of the share of primary rays that is lost, from `lost` as it is seen, and the ratio."""
+def veil(densities: Picture, inside: Mask) -> Veil:
+    """Scatter of a run (t, y, x) with contrast `inside` (y, x)."""
+    lost = 1 - np.exp(-densities[:, ::EVERY, ::EVERY])
     free = ~ndimage.binary_dilation(inside, iterations=BESIDE)[::EVERY, ::EVERY]
     vessels = inside[::EVERY, ::EVERY]
     rows, columns = (_blur(length, REACH * min(vessels.shape)) for length in vessels.shape)
     blurred, ratio = np.zeros_like(lost), np.float32(0)
     if free.mean() < LEAST_FREE:
-        return blurred, ratio
+        return Veil(ratio, blurred)
     for _ in range(ROUNDS):
         blurred = rows @ np.where(vessels, (1 + ratio) * lost - ratio * blurred, 0) @ columns.T
-        beside = blurred[:, free]
-        share = (beside * lost[:, free]).sum() / max(np.square(beside).sum(), 1e-12)
-        share = np.float32(np.clip(share, 0, MOST))
+        share = np.float32(np.clip(_share(blurred[:, free], lost[:, free]), 0, MOST))
         ratio = share / (1 - share)
-    return blurred, ratio
+    return Veil(ratio, blurred)
+
+
+def _share(beside: Picture, lost: Picture) -> float:
+    """How much of the blur (t, n) is lost beside contrast; the median: thin vessels are there."""
+    strong = beside > STRONG * beside.max(initial=0)
+    return float(np.median(lost[strong] / beside[strong])) if strong.any() else 0.0
 
 
 def _blur(length: int, deviation: float) -> Picture:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from plugins.dsa_interpolation.following import Followed, Known
     from plugins.dsa_interpolation.maps import Maps
     from plugins.dsa_interpolation.regions import Point
+    from plugins.dsa_interpolation.scatter import Veil
 
 UNCHANGED = Subtraction(on=False)
 FRAMES = "frames"
@@ -91,6 +92,7 @@ class DsaWork:
         self._begun: Subtraction | None = None  # from a project, until the run was looked at
         self.regions: tuple[Region, ...] = ()
         self.followed: dict[tuple[Point, ...], Followed] = {}  # curves, by corners
+        self.veil: Veil | None = None  # scatter, which the curves are without
         self.maps: Maps | None = None
         self.peak: Array | None = None
         self.map_key = FRAMES
@@ -113,7 +115,7 @@ class DsaWork:
         self.prepared, self.subtractor = prepared, prepared.subtractor
         if self._begun is not None:
             self.subtractor, self._begun = prepared.subtractor.changed(self._begun), None
-            self.followed, self.maps, self.peak = {}, None, None
+            self.followed, self.veil, self.maps, self.peak = {}, None, None, None
         self._show()
         self.changed.emit()
         self.density_changed.emit()
@@ -129,7 +131,7 @@ class DsaWork:
         self.changed.emit()
         self.document.state_changed.emit()
         if any(getattr(before, n) is not getattr(self.settings, n) for n in AFFECT_DENSITY):
-            self.followed, self.maps = {}, None
+            self.followed, self.veil, self.maps = {}, None, None
             self.density_changed.emit()
 
     def kept(self) -> Kept | None:
