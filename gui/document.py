@@ -204,13 +204,15 @@ class Document:
 
     def _put_objects(self, changes: Mapping[int, SegmentObject | None]) -> None:
         self.version += 1
+        known = set(self.objects)
         for i, item in changes.items():
             shown = self.objects.pop(i, item)
             if item is not None and shown is not None:
                 self.objects[i] = replace(item, visible=shown.visible)
         self.objects = dict(sorted(self.objects.items()))
-        if self._active not in self.objects:
-            self.active = max(self.objects, default=0)
+        back = [i for i in changes if i in self.objects and i not in known]
+        if back or self._active not in self.objects:
+            self.active = max(back or self.objects, default=0)
         self.objects_changed.emit()
 
     # --- the AI's version -------------------------------------------------------------------

@@ -465,7 +465,7 @@ def test_what_was_followed_and_undone_is_not_followed_unasked(
     window.undo()
     put(document, (slice(20, 21), slice(15, 16), slice(18, 19)), 0)
     wait_until(lambda: len(said) == 2)
-    assert said[1] == NOTHING_AGAIN
+    assert said[1] == NOTHING_AGAIN.format("Liver")
     assert set(np.flatnonzero(document.labels.any((1, 2)))) == {20}
     section.by_itself.setChecked(True)
     put(document, (slice(20, 21), slice(15, 16), slice(18, 19)), document.active)

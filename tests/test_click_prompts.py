@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from gui.correction_ops import paint, stroke
 from gui.document import Document
+from gui.voxel_edit import VoxelEdit
+from inference.box import Box
 from inference.errors import UserError
 from inference.series import Series
 from inference.worker import JobContext
@@ -253,6 +255,19 @@ def test_an_object_is_locked_only_once_it_is_answered(session: ClickSession, mod
     model.settle()
     assert (session.document.labels == 1).sum() == 180
     assert not session.document.objects[1].locked
+
+
+def test_whatever_was_drawn_before_is_locked_by_the_next_object(session: ClickSession) -> None:
+    document = session.document
+    for index, name in enumerate(("From a file", "Of a task")):
+        item = document.add_object(name)
+        box = Box((index, 5, 5), (index + 1, 8, 8))
+        labels = np.full(box.shape, item.id, np.uint8)
+        document.apply(VoxelEdit.of(document.labels, box, labels, name))
+    session.new_object(lock=True)
+    assert [item.locked for item in document.objects.values()] == [True, True, False]
+    document.history.undo()
+    assert not any(item.locked for item in document.objects.values())
 
 
 def test_an_empty_object_is_gone_on_with(session: ClickSession) -> None:

@@ -252,6 +252,20 @@ def test_deleting_and_undoing_brings_back_voxels_name_and_colour() -> None:
     assert document.active == disc.id
 
 
+def test_an_object_that_is_back_is_worked_on_again() -> None:
+    document = Document(volume())
+    document.add_object("Liver")
+    document.add_object("Spleen")
+    document.history.undo()
+    assert document.active == 1
+    document.history.redo()
+    assert document.active == 2
+    document.remove_object(1)
+    assert document.active == 2
+    document.history.undo()
+    assert document.active == 1
+
+
 def test_hiding_is_no_step_and_survives_an_undo() -> None:
     document = Document(picture())
     disc = document.add_object("Disc")

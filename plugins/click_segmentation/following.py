@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 FOLLOW = "plugins.click_segmentation.task:follow"
 TITLE = "Follow through slices"
 NOTHING = "There is nothing to follow: outline the object in a slice first."
-NOTHING_AGAIN = "Nothing was followed from this slice: there is nothing to redo."
+NOTHING_AGAIN = "{}: no slice was followed that this would change."
 
 
 class Following:
@@ -123,7 +123,8 @@ class Following:
             return
         run.lanes = [Lane(stretch, stretch.seed) for stretch in stretches]
         if not run.lanes:
-            self.cancel(NOTHING if run.span is None else NOTHING_AGAIN)
+            name = run.document.objects[run.object_id].name
+            self.cancel(NOTHING if run.span is None else NOTHING_AGAIN.format(name))
             return
         for lane in run.lanes:
             if run is self.run:

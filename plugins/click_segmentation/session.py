@@ -148,14 +148,16 @@ class ClickSession:
                 self._say(place, ())
 
     def new_object(self, lock: bool) -> None:
-        """Begin another object; `lock` the one before. An empty one is gone on with instead."""
-        document, before = self.document, self.document.active_object
-        if before is not None and self._empty(before.id):
+        """Begin another object; `lock` those before. An empty one is gone on with instead."""
+        document, active = self.document, self.document.active_object
+        if active is not None and self._empty(active.id):
             return
+        done = [one for one in document.objects if lock and not self._empty(one)]
         with document.history.group("New object"):
             document.add_object()
-            if before is not None and lock and not self._lock_later(before.id):
-                document.set_locked(before.id, True)
+            for one in done:
+                if not self._lock_later(one):
+                    document.set_locked(one, True)
 
     def step_object(self, count: int) -> None:
         """Go to the next object, or the one before; round at the ends."""
