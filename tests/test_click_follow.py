@@ -233,6 +233,20 @@ def test_what_is_corrected_in_another_plane_stays(follower: Follower, document: 
     assert {way for _, way, _ in follower.asked} == {1}
 
 
+def test_a_corrected_slice_outlasts_corrections_that_cross_it(
+    follower: Follower, document: Document
+) -> None:
+    seed(document, 0, 20)
+    follower.follow(document)
+    for start, stop in (((28, 8, 12), (29, 12, 16)), ((24, 15, 12), (31, 16, 18))):
+        box = Box(start, stop)
+        put(document, box.slices, 0)
+        span = follower.following.tracks.corrected(document, 1, [box], 0)
+    corrected = document.labels[28].copy()
+    follower.follow(document, span=span)
+    np.testing.assert_array_equal(document.labels[28], corrected)
+
+
 @pytest.mark.parametrize(("axis", "start"), [(0, 20), (1, 15)])
 def test_an_object_drawn_in_two_planes_is_followed_from_the_slice_and_keeps_the_other(
     follower: Follower, document: Document, axis: int, start: int

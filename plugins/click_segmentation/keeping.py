@@ -90,6 +90,7 @@ def _track(track: Track) -> dict[str, Any]:
             for one in track.fixed
         ],
         "erased": sorted(track.erased),
+        "corrected": sorted(track.corrected),
         "interrupted": track.interrupted,
     }
 
@@ -109,4 +110,5 @@ def _as_track(entry: Mapping[str, Any], rank: int) -> Track:
     made = {int(index): set(map(int, contents)) for index, contents in entry["made"].items()}
     interrupted = entry["interrupted"]
     span = (int(interrupted[0]), int(interrupted[1])) if interrupted else None
-    return Track(axis, made, fixed, set(map(int, entry["erased"])), span)
+    erased, corrected = (set(map(int, entry.get(name, ()))) for name in ("erased", "corrected"))
+    return Track(axis, made, fixed, erased, corrected, span)

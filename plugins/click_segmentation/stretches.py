@@ -119,11 +119,13 @@ class Track:
     made: dict[int, set[int]] = field(default_factory=dict)  # content of each slice when it landed
     fixed: list[Fixed] = field(default_factory=list)
     erased: set[int] = field(default_factory=set)  # the user emptied these: the object ends there
+    corrected: set[int] = field(default_factory=set)  # of what following made
     interrupted: tuple[int, int] | None = None  # slices that a run did not get to
 
     def note(self, index: int, mask: Mask) -> None:
         """This is what following made of a slice."""
         self.made.setdefault(index, set()).add(content(mask))
+        self.corrected.discard(index)
 
     def stands(self, labels: Labels, object_id: int) -> bool:
         """Whether a slice is as following made it."""

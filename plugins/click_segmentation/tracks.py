@@ -90,12 +90,13 @@ def _correct(labels: Labels, object_id: int, track: Track, box: Box) -> tuple[in
         return None  # a whole object was worked on: all of it is hand-made now
     axis, index = plane
     if axis == track.along:
+        track.corrected.add(index)
         if not (across(labels, axis, index) == object_id).any():
             track.erased.add(index)
         return index - 1, index + 1
     track.fixed.append(Fixed.of(labels, object_id, box))
     low, high = box.start[track.along], box.stop[track.along] - 1
     for touched in range(low, high + 1):
-        if touched in track.made:
+        if touched in track.made and touched not in track.corrected:
             track.note(touched, across(labels, track.along, touched) == object_id)
     return low - 1, high + 1
