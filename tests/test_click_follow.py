@@ -247,6 +247,22 @@ def test_a_corrected_slice_outlasts_corrections_that_cross_it(
     np.testing.assert_array_equal(document.labels[28], corrected)
 
 
+def test_corrections_in_crossing_planes_both_stay(follower: Follower, document: Document) -> None:
+    seed(document, 0, 20)
+    follower.follow(document)
+    for start, stop in (((23, 15, 12), (31, 16, 22)), ((24, 8, 18), (30, 20, 19))):
+        box = Box(start, stop)
+        put(document, box.slices, 0)
+        span = follower.following.tracks.corrected(document, 1, [box], 0)
+    put(document, (slice(26, 27), slice(15, 16), slice(16, 17)), 1)
+    box = Box((26, 15, 16), (27, 16, 17))
+    follower.following.tracks.corrected(document, 1, [box], 1)
+    coronal, sagittal = document.labels[23:31, 15].copy(), document.labels[24:30, :, 18].copy()
+    follower.follow(document, span=span)
+    np.testing.assert_array_equal(document.labels[23:31, 15], coronal)
+    np.testing.assert_array_equal(document.labels[24:30, :, 18], sagittal)
+
+
 @pytest.mark.parametrize(("axis", "start"), [(0, 20), (1, 15)])
 def test_an_object_drawn_in_two_planes_is_followed_from_the_slice_and_keeps_the_other(
     follower: Follower, document: Document, axis: int, start: int

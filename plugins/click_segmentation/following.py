@@ -15,9 +15,9 @@ from psygnal import Signal
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
 from inference.errors import UserError
+from plugins.click_segmentation.fixed import across
 from plugins.click_segmentation.lanes import Doubt, Landed, Lane, Run
 from plugins.click_segmentation.stretches import (
-    across,
     anchors,
     empty_ends,
     gaps,

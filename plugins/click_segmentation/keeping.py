@@ -8,12 +8,13 @@ import numpy as np
 
 from gui.project import Kept
 from inference.box import Box
+from plugins.click_segmentation.fixed import Fixed
 from plugins.click_segmentation.prompts import Prompt
 from plugins.click_segmentation.slices import Masks, Packed, Place, Said
-from plugins.click_segmentation.stretches import Fixed, Track
+from plugins.click_segmentation.stretches import Track
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,6 +44,10 @@ def kept(said: Spoken, tracks: Mapping[int, Track]) -> Kept | None:
             }
         )
     followed = {str(number): _track(track) for number, track in tracks.items()}
+    for number, track in tracks.items():
+        arrays |= {
+            f"fixed.{number}.{i}": np.packbits(one.mask) for i, one in enumerate(track.fixed)
+        }
     return Kept({"slices": slices, "followed": followed}, arrays)
 
 
@@ -59,8 +64,11 @@ def restored(kept: Kept, shape: tuple[int, ...]) -> tuple[dict[Place, Said], dic
         if any(not prompt.lies_in(place.axis, place.index) for prompt in prompts):
             raise ValueError("a prompt of another slice")
         said[place] = Said(prompts, answered, masks)
-    followed = kept.values["followed"].items()
-    return said, {int(number): _as_track(track, len(shape)) for number, track in followed}
+    followed = {
+        int(number): _as_track(track, len(shape), _fixed(track["fixed"], number, kept.arrays))
+        for number, track in kept.values["followed"].items()
+    }
+    return said, followed
 
 
 def _place(entry: Mapping[str, Any], shape: tuple[int, ...]) -> Place:
@@ -85,28 +93,31 @@ def _track(track: Track) -> dict[str, Any]:
     return {
         "axis": track.axis,
         "made": {str(index): sorted(contents) for index, contents in track.made.items()},
-        "fixed": [
-            {"start": one.box.start, "stop": one.box.stop, "contents": one.contents}
-            for one in track.fixed
-        ],
+        "fixed": [{"start": one.box.start, "stop": one.box.stop} for one in track.fixed],
         "erased": sorted(track.erased),
         "corrected": sorted(track.corrected),
         "interrupted": track.interrupted,
     }
 
 
-def _as_track(entry: Mapping[str, Any], rank: int) -> Track:
+def _fixed(
+    entries: Sequence[Mapping[str, Any]], number: str, arrays: Mapping[str, NDArray[Any]]
+) -> list[Fixed]:
+    """Projects of before have no masks of what was drawn in other planes."""
+    found = []
+    for place, one in enumerate(entries):
+        bits = arrays.get(f"fixed.{number}.{place}")
+        if bits is not None:
+            box = Box(tuple(map(int, one["start"])), tuple(map(int, one["stop"])))
+            mask = np.unpackbits(bits, count=int(np.prod(box.shape))).astype(bool)
+            found.append(Fixed(box, mask.reshape(box.shape)))
+    return found
+
+
+def _as_track(entry: Mapping[str, Any], rank: int, fixed: list[Fixed]) -> Track:
     axis = entry["axis"]
     if axis is not None and axis not in range(rank):
         raise ValueError("an axis that there is not")
-    fixed = [
-        Fixed(
-            Box(tuple(map(int, one["start"])), tuple(map(int, one["stop"]))),
-            tuple(tuple(map(int, contents)) for contents in one["contents"]),
-        )
-        for one in entry["fixed"]
-        if "contents" in one  # projects of before have none by line
-    ]
     made = {int(index): set(map(int, contents)) for index, contents in entry["made"].items()}
     interrupted = entry["interrupted"]
     span = (int(interrupted[0]), int(interrupted[1])) if interrupted else None

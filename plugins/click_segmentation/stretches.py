@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference.box import Box
+from plugins.click_segmentation.fixed import Fixed, across
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    Labels = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
-    Lines = tuple[slice, ...]
+    from plugins.click_segmentation.fixed import Labels, Lines, Mask
 
 
 NEAR = 10.0
@@ -75,38 +74,6 @@ class Stretch:
         return self.seed + self.direction * count
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """What was drawn in a plane: slices that cross it keep the line that it left in them.
-
-    A line counts no more once something else is there, as after an undo.
-    """
-
-    box: Box
-    contents: tuple[tuple[int, ...], ...]  # of the object in the box, by axis, slice by slice
-
-    @classmethod
-    def of(cls, labels: Labels, object_id: int, box: Box) -> Fixed:
-        """What an object has in a box now."""
-        mask = labels[box.slices] == object_id
-        return cls(
-            box,
-            tuple(
-                tuple(content(across(mask, axis, index)) for index in range(size))
-                for axis, size in enumerate(box.shape)
-            ),
-        )
-
-    def line(self, labels: Labels, object_id: int, axis: int, index: int) -> Lines | None:
-        """Where (down, right) it crosses a slice and still stands; None for its own plane."""
-        at = index - self.box.start[axis]
-        if self.box.shape[axis] == 1 or not 0 <= at < self.box.shape[axis]:
-            return None
-        part = tuple(one for place, one in enumerate(self.box.slices) if place != axis)
-        line = across(labels, axis, index)[part] == object_id
-        return part if content(line) == self.contents[axis][at] else None
-
-
 @dataclass(slots=True)
 class Track:
     """What is known of an object that is followed along an axis, or (None) not yet.
@@ -143,7 +110,11 @@ class Track:
 
     def lines(self, labels: Labels, object_id: int, index: int) -> list[Lines]:
         """The parts (down, right) of a slice that were drawn in other planes, and still stand."""
-        found = (one.line(labels, object_id, self.along, index) for one in self.fixed)
+        boxes = [one.box for one in self.fixed]
+        found = (
+            one.line(labels, object_id, self.along, index, boxes[number:])
+            for number, one in enumerate(self.fixed, start=1)
+        )
         return [line for line in found if line is not None]
 
     @property
@@ -157,12 +128,6 @@ class Track:
 def content(mask: Mask) -> int:
     """A number that tells masks apart."""
     return zlib.crc32(np.packbits(mask).tobytes())
-
-
-def across(array: NDArray[Any], axis: int, index: int) -> NDArray[Any]:
-    """A view of one slice (down, right) across an axis."""
-    taken: NDArray[Any] = np.moveaxis(array, axis, 0)[index]
-    return taken
 
 
 def anchors(labels: Labels, object_id: int, track: Track) -> list[int]:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from inference.box import Box
-from plugins.click_segmentation.stretches import Fixed, Track, across, plane_of, with_index
+from plugins.click_segmentation.fixed import Fixed, across
+from plugins.click_segmentation.stretches import Track, plane_of, with_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gui.document import Document
-    from plugins.click_segmentation.stretches import Labels
+    from plugins.click_segmentation.fixed import Labels
 
 
 class Tracks:
@@ -94,9 +95,20 @@ def _correct(labels: Labels, object_id: int, track: Track, box: Box) -> tuple[in
         if not (across(labels, axis, index) == object_id).any():
             track.erased.add(index)
         return index - 1, index + 1
-    track.fixed.append(Fixed.of(labels, object_id, box))
+    track.fixed.append(Fixed.of(labels, object_id, _whole(labels, object_id, track, box, plane)))
     low, high = box.start[track.along], box.stop[track.along] - 1
     for touched in range(low, high + 1):
         if touched in track.made and touched not in track.corrected:
             track.note(touched, across(labels, track.along, touched) == object_id)
     return low - 1, high + 1
+
+
+def _whole(labels: Labels, object_id: int, track: Track, box: Box, plane: tuple[int, int]) -> Box:
+    """The box of an edit, as wide as the object is in its plane: all of that was looked at."""
+    shown = Box.of(across(labels, *plane) == object_id)
+    if shown is None:
+        return box
+    both = box.union(with_index(shown, *plane))
+    start, stop, along = list(both.start), list(both.stop), track.along
+    start[along], stop[along] = box.start[along], box.stop[along]
+    return Box(tuple(start), tuple(stop))

@@ -14,8 +14,9 @@ from gui.sections import heading, quiet, row
 from gui.studies import follow
 from gui.theme import GRID
 from inference.errors import UserError
+from plugins.click_segmentation.fixed import across
 from plugins.click_segmentation.following import FOLLOW, Following
-from plugins.click_segmentation.stretches import across, plane_of
+from plugins.click_segmentation.stretches import plane_of
 from plugins.click_segmentation.zoom import middle
 
 if TYPE_CHECKING:
