@@ -241,9 +241,15 @@ def test_a_slice_is_outlined_across_one_that_has_been(hand: Hand) -> None:
         assert not asked[-1].previous.any()
     assert (hand.labels[:, 20] == organ[:, 20]).all()
     assert (hand.labels[..., 20] == organ[..., 20]).all()
-    hand.press(Qt.Key.Key_Q, SHIFT)  # some of it is in every slice
+    drawn = hand.labels.sum()
+    hand.press(Qt.Key.Key_Q, SHIFT)  # some of it is in every slice, which are followed all the same
     wait_until(lambda: hand.widget.third.following.run is None)
-    assert "Nothing to follow" in hand.widget.third.status.text()
+    assert "slices followed" in hand.widget.third.status.text()
+    assert hand.labels.sum() > 3 * drawn
+    for axis, index in ((0, 5), (1, 20), (2, 20)):
+        assert (hand.labels.take(index, axis) == organ.take(index, axis)).all()
+    hand.undo()
+    assert hand.labels.sum() == drawn
     hand.click(5, 15, 40, view=0, button=RIGHT)  # the slice goes on from its own outline
     assert asked[-1].previous.sum() == area(LIVER)
     for _ in range(4):

@@ -164,7 +164,7 @@ def _found(
     said: Sequence[Prompt],
 ) -> Step:
     """What the network sees where a mask lies that is not of this slice."""
-    derived = said if any(prompt.positive for prompt in said) else [middle(mask), *said]
+    derived = [middle(mask), *said]
     crop = fitted(mask, derived, spacing, outliner.size)
     found = outliner.seen(image, crop, derived, mask.astype(np.uint8), BESIDE)
     inside = np.zeros(mask.shape, bool)
