@@ -111,6 +111,7 @@ def test_the_shipped_table_is_true() -> None:
     for info in weights.describe():
         state, _ = weights.load(info.plugin, info.name)
         assert state
+        assert all(value.isfinite().all() for value in state.values())
         assert info.licence
     listed = {info.path for info in weights.describe()}
     found = set(resource_path("weights").rglob("*.safetensors"))
