@@ -174,6 +174,8 @@ def blob() -> tuple[np.ndarray, np.ndarray]:
 class Bright(torch.nn.Module):
     """Finds what is bright in the crop: stands in for a trained network."""
 
+    profile = "gaussian"
+
     def __init__(self) -> None:
         super().__init__()
         self.steepness = torch.nn.Parameter(torch.tensor(20.0))
