@@ -27,9 +27,12 @@ def main(
     data: Annotated[str, typer.Option(help="What it was trained on, with licences.")] = "",
     add: Annotated[list[str], typer.Option(help="NAME=FILE: a JSON kept in the table.")] = [],  # noqa: B006
     fold: Annotated[str, typer.Option(help="Name of the fold that this run is to measure.")] = "",
+    take: Annotated[str, typer.Option(help="Write this bundled model as RUN, to go on from.")] = "",
 ) -> None:
     """Write resources/weights/TASK, and the model into the table of weights."""
-    if fold:
+    if take:
+        typer.echo(taken(task, take, run))
+    elif fold:
         typer.echo(keep(run, resource_path("weights", task, "folds", fold)))
     elif version and summary and data:
         extra = dict(part.split("=", 1) for part in add)
@@ -37,7 +40,7 @@ def main(
         info = publish(task, run, {"version": version, "summary": summary, "data": data, **more})
         typer.echo(f"{info.path}: {info.summary}")
     else:
-        raise typer.BadParameter("Give --version, --summary and --data, or --fold.")
+        raise typer.BadParameter("Give --version, --summary and --data, or --fold, or --take.")
 
 
 def keep(run: Path, folder: Path) -> Path:
@@ -46,6 +49,23 @@ def keep(run: Path, folder: Path) -> Path:
     for name in KEPT:
         shutil.copyfile(run / name, folder / name)
     return folder
+
+
+def taken(task: str, name: str, run: Path, folder: Path | None = None) -> Path:
+    """Write a bundled model as a run that held nothing out, for `--start` and `--run`."""
+    state, details = weights.load(task, name, folder)
+    run.mkdir(parents=True)
+    training.save_weights(state, run / "model.safetensors", details["network"])
+    record = {
+        "model": name,
+        "config": details["network"],
+        "steps": 0,
+        "version": details["version"],
+    }
+    (run / "run.json").write_text(json.dumps(record), "utf-8")
+    log = weights.find(task, name, folder).path.with_name(f"{name}_log.jsonl")
+    shutil.copyfile(log, run / "log.jsonl")
+    return run
 
 
 def publish(

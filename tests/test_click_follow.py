@@ -88,6 +88,11 @@ class Follower:
         self.start(document, axis, span, **settings)
         wait_until(lambda: self.following.run is None)
 
+    def emptied(self, document: Document, box: Box) -> tuple[int, int] | None:
+        """Rub something out by hand; which slices are to be redone."""
+        put(document, box.slices, 0)
+        return self.following.tracks.corrected(document, 1, [box], 0)
+
     @property
     def asked(self) -> list[tuple[int, ...]]:
         lines = (self.folder / ASKED).read_text("utf-8").splitlines()
@@ -223,9 +228,7 @@ def test_undo_of_a_correction_makes_its_slice_no_longer_hand_made(
 def test_what_is_corrected_in_another_plane_stays(follower: Follower, document: Document) -> None:
     seed(document, 0, 20)
     follower.follow(document)
-    box = Box((24, 15, 0), (30, 16, 36))
-    put(document, box.slices, 0)
-    span = follower.following.tracks.corrected(document, 1, [box], 0)
+    span = follower.emptied(document, Box((24, 15, 0), (30, 16, 36)))
     assert span == (23, 30)
     follower.follow(document, span=span)
     assert not document.labels[24:30, 15].any()
@@ -238,10 +241,8 @@ def test_a_corrected_slice_outlasts_corrections_that_cross_it(
 ) -> None:
     seed(document, 0, 20)
     follower.follow(document)
-    for start, stop in (((28, 8, 12), (29, 12, 16)), ((24, 15, 12), (31, 16, 18))):
-        box = Box(start, stop)
-        put(document, box.slices, 0)
-        span = follower.following.tracks.corrected(document, 1, [box], 0)
+    follower.emptied(document, Box((28, 8, 12), (29, 12, 16)))
+    span = follower.emptied(document, Box((24, 15, 12), (31, 16, 18)))
     corrected = document.labels[28].copy()
     follower.follow(document, span=span)
     np.testing.assert_array_equal(document.labels[28], corrected)
@@ -250,10 +251,8 @@ def test_a_corrected_slice_outlasts_corrections_that_cross_it(
 def test_corrections_in_crossing_planes_both_stay(follower: Follower, document: Document) -> None:
     seed(document, 0, 20)
     follower.follow(document)
-    for start, stop in (((23, 15, 12), (31, 16, 22)), ((24, 8, 18), (30, 20, 19))):
-        box = Box(start, stop)
-        put(document, box.slices, 0)
-        span = follower.following.tracks.corrected(document, 1, [box], 0)
+    follower.emptied(document, Box((23, 15, 12), (31, 16, 22)))
+    span = follower.emptied(document, Box((24, 8, 18), (30, 20, 19)))
     put(document, (slice(26, 27), slice(15, 16), slice(16, 17)), 1)
     box = Box((26, 15, 16), (27, 16, 17))
     follower.following.tracks.corrected(document, 1, [box], 1)

@@ -383,12 +383,12 @@ def test_an_object_that_has_ended_is_known_by_the_mask_beside_it_alone():
     for seed in range(8):
         rng = np.random.default_rng(seed)
         talk = begin(normalise(picture(nothing)), nothing, beside, rng)
-        maps = talk.maps()
+        maps = talk.maps("gaussian")
         assert set(np.unique(maps[2])) == {0, BESIDE}
         assert 0.4 * beside.sum() < (maps[2] > 0).sum() < 2.5 * beside.sum()
         talk.correct(beside, rng)
         assert not talk.prompts[-1].positive
-        assert talk.maps()[2].max() in (0, 1)
+        assert talk.maps("gaussian")[2].max() in (0, 1)
 
 
 def test_the_middle_is_the_deepest_place():

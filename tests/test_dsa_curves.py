@@ -11,7 +11,7 @@ from angiograms import angiogram, bolus
 from inference.series import Series
 from inference.worker import JobContext
 from plugins.dsa_interpolation.curves import density, measure, write_curves
-from plugins.dsa_interpolation.following import follow, scattered
+from plugins.dsa_interpolation.following import follow, scatter_over
 from plugins.dsa_interpolation.jobs import map_run
 from plugins.dsa_interpolation.maps import flow_maps
 from plugins.dsa_interpolation.regions import next_region
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inference.series import Array
-    from plugins.dsa_interpolation.scatter import Veil
+    from plugins.dsa_interpolation.scatter import Scatter
     from plugins.dsa_interpolation.simulator.run import Run
 
 
@@ -216,20 +216,23 @@ def test_curves_of_regions_are_told_as_they_are_behind_scatter() -> None:
     true = np.array([run.arrival[y, x] for y, x in centres])
     densest = [run.density[:, r.inside(strongest.shape)].mean(axis=1).max() for r in regions]
 
-    def told(veil: Veil | None) -> tuple[float, float]:
+    def told(scatter: Scatter | None) -> tuple[float, float]:
         """Median error of arrival, ms, and share of the true peak."""
-        curves = follow(subtractor, series, regions, veil, lambda: True)
+        curves = follow(subtractor, series, regions, scatter, lambda: True)
         found = [curves[region.corners].figures for region in regions]
         late = np.array([one.arrival for one in found], float) - true
         shares = np.array([one.peak for one in found], float) / densest
         return float(np.nanmedian(np.abs(late))), float(np.nanmedian(shares))
 
-    late, share = told(scattered(subtractor, series))
+    scatter = scatter_over(subtractor, series)
+    assert scatter is not None
+    assert 0.4 < scatter.ratio < 0.7  # to the primary rays; 0.5 was simulated
+    late, share = told(scatter)
     late_seen, share_seen = told(None)
     assert late < 50 < late_seen  # half a frame
     assert share_seen < 0.7 < 0.8 < share < 1.1
     plain = subtractor.changed(Subtraction(on=False, mask=before))
-    assert scattered(plain, series) is None
+    assert scatter_over(plain, series) is None
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,32 @@ def test_a_network_is_built_from_its_own_description():
     assert twin.config == network.config == Config(**asdict(network.config))
 
 
+@pytest.mark.parametrize(
+    ("older", "newer"), [("slab", "slab_priors"), ("full", "full_priors"), ("slab", "slab")]
+)
+def test_a_network_that_inherits_says_the_same_whatever_the_priors_at_first(older, newer):
+    first, second = NodeNet(SMALL[older]), NodeNet(SMALL[newer])
+    for layer in first.modules():
+        if isinstance(layer, torch.nn.BatchNorm3d):
+            layer.running_mean.uniform_(-1, 1)
+    second.inherit(first)
+    image = torch.randn(1, 1, 16, 16, 16)
+    priors = torch.ones_like(image)[:, : second.config.priors]
+    [wanted], [found] = first.eval()(image), second.eval()(torch.cat([image, priors], dim=1))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_the_full_volume_network_inherits_from_the_slab_wise_one():
+    slab, full = NodeNet(SMALL["slab"]), NodeNet(SMALL["full"])
+    torch.nn.init.constant_(slab.heads[0].bias, 3)
+    full.inherit(slab)
+    assert full.heads[-1].bias.item() == 3
+    assert full.heads[0].bias.item() < 0
+    deeper, own = slab.encoder.blocks[1][0][0].weight, full.encoder.blocks[1][0][0].weight
+    torch.testing.assert_close(own[:, : deeper.shape[1]], deeper)
+    assert not own[:, deeper.shape[1] :].any()
+
+
 def test_the_dice_loss_is_between_0_and_1_and_counts_the_nodes_alone():
     nodes = torch.zeros(1, 1, 8, 8, 8)
     nodes[..., 2:6, 2:6, 2:6] = 1
@@ -182,6 +208,14 @@ def test_the_command_trains_and_its_weights_can_be_read(case, tmp_path):
     build(config).load_state_dict(weights)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["trained"] == record["implanted"] == ["phantom"]
+    command[command.index(str(tmp_path / "run"))] = str(tmp_path / "next")
+    further = ["--model", "full_priors", "--start", str(tmp_path / "run"), "--size", "32"]
+    done = subprocess.run(
+        [*command, *further], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "next" / "run.json").read_text())
+    assert (record["config"]["kind"], record["start"]) == ("full", "run")
 
 
 def test_slabs_cover_every_slice_and_share_some():

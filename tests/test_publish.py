@@ -11,7 +11,7 @@ from torch import nn
 
 from inference import training_options as options
 from inference import weights
-from inference.publish import keep, publish
+from inference.publish import keep, publish, taken
 from inference.training import Plan, train
 
 if TYPE_CHECKING:
@@ -72,6 +72,20 @@ def test_a_fold_is_kept_for_measuring_and_can_be_gone_on_from(tmp_path: Path) ->
     fold = keep(run, tmp_path / "folds" / "run")
     network, kept = (options.begun(build, {"size": 2}, start, ["a"]) for start in (run, fold))
     assert torch.allclose(network.weight, kept.weight, atol=1e-3)  # of half precision
+
+
+def test_a_bundled_model_is_a_run_to_go_on_from(tmp_path: Path) -> None:
+    first = trained(tmp_path / "first", 2, 2)
+    folder = tmp_path / "weights"
+    publish("lines", first, ABOUT, folder)
+    run = taken("lines", "fast", tmp_path / "bundled", folder)
+    state, _ = weights.load("lines", "fast", folder)
+    torch.testing.assert_close(options.continued(build, run).state_dict(), state)
+    publish("lines", trained(tmp_path / "next", 3, 3, start=run), ABOUT, folder)
+    log = (folder / "lines" / "fast_log.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in log]
+    assert [line["run"] for line in lines if "run" in line] == ["bundled", "first", "next"]
+    assert [line["step"] for line in lines if "step" in line] == [1, 2, 1, 2, 3]
 
 
 def test_a_run_that_saw_the_images_is_no_start(tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def restored(kept: Kept, shape: tuple[int, ...]) -> tuple[dict[Place, Said], dic
             raise ValueError("a prompt of another slice")
         said[place] = Said(prompts, answered, masks)
     followed = {
-        int(number): _as_track(track, len(shape), _fixed(track["fixed"], number, kept.arrays))
+        int(number): _as_track(
+            track, len(shape), _fixed(track["fixed"], number, kept.arrays, shape)
+        )
         for number, track in kept.values["followed"].items()
     }
     return said, followed
@@ -101,7 +103,10 @@ def _track(track: Track) -> dict[str, Any]:
 
 
 def _fixed(
-    entries: Sequence[Mapping[str, Any]], number: str, arrays: Mapping[str, NDArray[Any]]
+    entries: Sequence[Mapping[str, Any]],
+    number: str,
+    arrays: Mapping[str, NDArray[Any]],
+    shape: tuple[int, ...],
 ) -> list[Fixed]:
     """Projects of before have no masks of what was drawn in other planes."""
     found = []
@@ -109,6 +114,8 @@ def _fixed(
         bits = arrays.get(f"fixed.{number}.{place}")
         if bits is not None:
             box = Box(tuple(map(int, one["start"])), tuple(map(int, one["stop"])))
+            if box.clipped(shape) != box:
+                raise ValueError("a place of another image")
             mask = np.unpackbits(bits, count=int(np.prod(box.shape))).astype(bool)
             found.append(Fixed(box, mask.reshape(box.shape)))
     return found

@@ -53,7 +53,7 @@ class Conversation:
         self.previous = None if rng.random() < FORGOTTEN else found
         self.strength = 1.0
 
-    def maps(self, profile: str = "gaussian") -> NDArray[np.float32]:
+    def maps(self, profile: str) -> NDArray[np.float32]:
         """What the network is told, with clicks of that profile."""
         return encode(self.image, self.prompts, self.previous, self.strength, profile)
 

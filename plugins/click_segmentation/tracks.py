@@ -77,10 +77,8 @@ def _drawn(labels: Labels, object_id: int, track: Track, box: Box, preferred: in
     plane = plane_of(box, preferred)
     if plane is None:
         return
-    axis, index = plane
-    shown = Box.of(across(labels, axis, index) == object_id)
-    if shown is not None:
-        whole = with_index(shown, axis, index)
+    whole = _extent(labels, object_id, plane)
+    if whole is not None:
         track.fixed.append(Fixed.of(labels, object_id, whole))
 
 
@@ -105,10 +103,16 @@ def _correct(labels: Labels, object_id: int, track: Track, box: Box) -> tuple[in
 
 def _whole(labels: Labels, object_id: int, track: Track, box: Box, plane: tuple[int, int]) -> Box:
     """The box of an edit, as wide as the object is in its plane: all of that was looked at."""
-    shown = Box.of(across(labels, *plane) == object_id)
-    if shown is None:
+    extent = _extent(labels, object_id, plane)
+    if extent is None:
         return box
-    both = box.union(with_index(shown, *plane))
+    both = box.union(extent)
     start, stop, along = list(both.start), list(both.stop), track.along
     start[along], stop[along] = box.start[along], box.stop[along]
     return Box(tuple(start), tuple(stop))
+
+
+def _extent(labels: Labels, object_id: int, plane: tuple[int, int]) -> Box | None:
+    """Where an object lies in a plane (axis, index)."""
+    shown = Box.of(across(labels, *plane) == object_id)
+    return with_index(shown, *plane) if shown is not None else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from inference.series import Array, Series
     from plugins.dsa_interpolation.regions import Point, Region
-    from plugins.dsa_interpolation.scatter import Veil
+    from plugins.dsa_interpolation.scatter import Scatter
     from plugins.dsa_interpolation.subtraction import Subtractor
 
 Known = list[tuple["Region", "Followed"]]
@@ -74,24 +74,24 @@ def frame_at(times: Sequence[float], ms: float) -> int:
     return int(np.abs(np.subtract(times, ms)).argmin())
 
 
-def scattered(subtractor: Subtractor, series: Series) -> Veil | None:
+def scatter_over(subtractor: Subtractor, series: Series) -> Scatter | None:
     """Scatter over a run as it is subtracted; None if it is not, for then bone is in its densities.
 
     It is so wide that averaged blocks tell it.
     """
     if not subtractor.settings.on:
         return None
-    from plugins.dsa_interpolation.maps import veil  # only then, for scipy takes long to load
+    from plugins.dsa_interpolation.maps import scatter_of  # only then, for scipy takes long to load
 
     factor = -(-max(series.spatial_shape[1:]) // COARSE)
-    return veil(subtractor.stack(factor), np.asarray(run_times(series)))
+    return scatter_of(subtractor.stack(factor), np.asarray(run_times(series)))
 
 
 def follow(
     subtractor: Subtractor,
     series: Series,
     regions: Sequence[Region],
-    veil: Veil | None,
+    scatter: Scatter | None,
     wanted: Callable[[], bool],
 ) -> dict[tuple[Point, ...], Followed]:
     """The curves of regions, behind scatter, by corners; nothing once they are wanted no more."""
@@ -103,8 +103,8 @@ def follow(
         if not wanted():
             return {}
         picture = subtractor.density(index)
-        if veil is not None:
-            picture[some] -= veil.taken(index, -picture, some)
+        if scatter is not None:
+            picture[some] -= scatter.taken(index, -picture, some)
         curves[:, index] = [density(picture[None], mask)[0] for mask in masks]
     times = run_times(series)
     return {

@@ -55,22 +55,22 @@ def flow_maps(stack: Array, times: Array) -> Maps:
     """Of densities (t, y, x), vessels negative, at `times` (t,), ms."""
     times = np.asarray(times, np.float64)
     calm, noise, inside = _found(stack, times)
-    veil = scatter.veil(calm, inside)
-    clear = np.stack([veil.lifted(i, frame, inside) for i, frame in enumerate(calm)])
-    gain = (1 + veil.ratio) * np.exp((clear - calm[:, inside]).max(axis=0))  # of noise, at most
-    found = _timing(times, _shared(clear, noise[inside] * gain))
+    found = scatter.estimate(calm, inside)
+    clear = np.stack([found.lifted(i, frame, inside) for i, frame in enumerate(calm)])
+    gain = (1 + found.ratio) * np.exp((clear - calm[:, inside]).max(axis=0))  # of noise, at most
+    timing = _timing(times, _shared(clear, noise[inside] * gain))
     pictures = {}
     for name in PICTURES:
         picture = np.full(inside.shape, np.nan, np.float32)
-        picture[inside] = getattr(found, name)
+        picture[inside] = getattr(timing, name)
         pictures[name] = picture
     return Maps(**pictures, restless=_restless(calm, pictures["peak"]))
 
 
-def veil(stack: Array, times: Array) -> scatter.Veil:
+def scatter_of(stack: Array, times: Array) -> scatter.Scatter:
     """Scatter over densities (t, y, x), vessels negative, at `times` (t,), ms."""
     calm, _, inside = _found(stack, np.asarray(times, np.float64))
-    return scatter.veil(calm, inside)
+    return scatter.estimate(calm, inside)
 
 
 def _found(stack: Array, times: Array) -> tuple[Picture, Picture, NDArray[np.bool_]]:

@@ -46,7 +46,7 @@ DARKEST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Veil:
+class Scatter:
     """Scatter over a run: `ratio` to the primary rays, and the share of it that contrast took."""
 
     ratio: np.float32
@@ -71,7 +71,7 @@ class Veil:
         return self.lifted(index, calm, inside) - calm[inside]
 
 
-def veil(densities: Picture, inside: Mask) -> Veil:
+def estimate(densities: Picture, inside: Mask) -> Scatter:
     """Scatter of a run (t, y, x) with contrast `inside` (y, x)."""
     lost = 1 - np.exp(-densities[:, ::EVERY, ::EVERY])
     free = ~ndimage.binary_dilation(inside, iterations=BESIDE)[::EVERY, ::EVERY]
@@ -79,12 +79,12 @@ def veil(densities: Picture, inside: Mask) -> Veil:
     rows, columns = (_blur(length, REACH * min(vessels.shape)) for length in vessels.shape)
     blurred, ratio = np.zeros_like(lost), np.float32(0)
     if free.mean() < LEAST_FREE:
-        return Veil(ratio, blurred)
+        return Scatter(ratio, blurred)
     for _ in range(ROUNDS):
         blurred = rows @ np.where(vessels, (1 + ratio) * lost - ratio * blurred, 0) @ columns.T
         share = np.float32(np.clip(_share(blurred[:, free], lost[:, free]), 0, MOST))
         ratio = share / (1 - share)
-    return Veil(ratio, blurred)
+    return Scatter(ratio, blurred)
 
 
 def _share(beside: Picture, lost: Picture) -> float:

@@ -15,13 +15,7 @@ from gui.tool import Outline
 from inference.errors import UserError
 from inference.writing import stem
 from plugins.dsa_interpolation.curves import write_curves
-from plugins.dsa_interpolation.following import (
-    follow,
-    frame_at,
-    rows_of,
-    run_times,
-    scattered,
-)
+from plugins.dsa_interpolation.following import follow, frame_at, rows_of, run_times, scatter_over
 from plugins.dsa_interpolation.tools import EllipseTool, FreehandTool, PolygonTool
 from plugins.dsa_interpolation.widget_figures import FigureTable
 from plugins.dsa_interpolation.widget_parts import Page, ToolSwitches
@@ -30,11 +24,11 @@ if TYPE_CHECKING:
     from gui.session import Session
     from plugins.dsa_interpolation.following import Followed
     from plugins.dsa_interpolation.regions import Point, Region
-    from plugins.dsa_interpolation.scatter import Veil
+    from plugins.dsa_interpolation.scatter import Scatter
     from plugins.dsa_interpolation.widget_plot import CurvePlot
     from plugins.dsa_interpolation.work import DsaWork
 
-    Found = tuple[Veil | None, dict[tuple[Point, ...], Followed]]
+    Found = tuple[Scatter | None, dict[tuple[Point, ...], Followed]]
 
 TOOLS = {
     "Ellipse": (EllipseTool, "Drag from corner to corner of its box."),
@@ -166,17 +160,19 @@ class CurvesPage(Page):
         self._asked += 1
         ours = self._asked
         subtractor = work.subtractor.changed(work.subtractor.settings)
-        series, known = work.document.series, work.veil
+        series, known = work.document.series, work.scatter
 
         def compute() -> Found:
-            veil = known or scattered(subtractor, series)
-            return veil, follow(subtractor, series, regions, veil, lambda: ours == self._asked)
+            scatter = known or scatter_over(subtractor, series)
+            return scatter, follow(
+                subtractor, series, regions, scatter, lambda: ours == self._asked
+            )
 
         self._background.run(compute, partial(self._followed, work, ours))
 
     def _followed(self, work: DsaWork, ours: int, found: Found) -> None:
         if ours == self._asked:
-            work.veil, curves = found
+            work.scatter, curves = found
             work.followed |= curves
             self._show()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from plugins.dsa_interpolation.following import Followed, Known
     from plugins.dsa_interpolation.maps import Maps
     from plugins.dsa_interpolation.regions import Point
-    from plugins.dsa_interpolation.scatter import Veil
+    from plugins.dsa_interpolation.scatter import Scatter
 
 UNCHANGED = Subtraction(on=False)
 FRAMES = "frames"
@@ -92,7 +92,7 @@ class DsaWork:
         self._begun: Subtraction | None = None  # from a project, until the run was looked at
         self.regions: tuple[Region, ...] = ()
         self.followed: dict[tuple[Point, ...], Followed] = {}  # curves, by corners
-        self.veil: Veil | None = None  # scatter, which the curves are without
+        self.scatter: Scatter | None = None  # which the curves are without
         self.maps: Maps | None = None
         self.peak: Array | None = None
         self.map_key = FRAMES
@@ -115,10 +115,15 @@ class DsaWork:
         self.prepared, self.subtractor = prepared, prepared.subtractor
         if self._begun is not None:
             self.subtractor, self._begun = prepared.subtractor.changed(self._begun), None
-            self.followed, self.veil, self.maps, self.peak = {}, None, None, None
+            self._forget()
+            self.peak = None
         self._show()
         self.changed.emit()
         self.density_changed.emit()
+
+    def _forget(self) -> None:
+        """What was told by other densities."""
+        self.followed, self.scatter, self.maps = {}, None, None
 
     def set(self, **settings: Any) -> None:
         """Change settings of the subtraction, live."""
@@ -131,7 +136,7 @@ class DsaWork:
         self.changed.emit()
         self.document.state_changed.emit()
         if any(getattr(before, n) is not getattr(self.settings, n) for n in AFFECT_DENSITY):
-            self.followed, self.veil, self.maps = {}, None, None
+            self._forget()
             self.density_changed.emit()
 
     def kept(self) -> Kept | None:

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from inference import device as devices
-from inference import training
+from inference import training, weights
 from inference.box import Box
 from inference.errors import UserError
 from inference.memory import keep_freed_blocks
@@ -26,6 +26,7 @@ from plugins.lymph_nodes.model import build
 from plugins.lymph_nodes.predict import Search, combine, search
 from plugins.lymph_nodes.prepare import THRESHOLD
 from plugins.lymph_nodes.scoring import BANDS, real, score, truth_of
+from plugins.lymph_nodes.task import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,6 +82,17 @@ def _all(single: Maps, ending: str = "") -> Maps:
     return {name + ending: probability for name, probability in found.items()}
 
 
+def bundled() -> dict[str, NodeNet]:
+    """Every network that is installed, by name."""
+    found = {}
+    for info in weights.bundled():
+        if info.plugin == NAME:
+            network = build(info.details["network"])
+            network.load_state_dict(weights.read(info))
+            found[info.name] = network.eval()
+    return found
+
+
 def load(run: Path) -> tuple[str, NodeNet]:
     """A network's name and the averaged weights of its run, finished or not; raises UserError."""
     if not (run / "run.json").is_file():
@@ -110,7 +122,9 @@ def measured(
 def main(
     pack: Annotated[Path, typer.Option("--data", help="A pack of patients never trained on.")],
     out: Annotated[Path, typer.Option("--out")],
-    runs: Annotated[list[Path], typer.Option("--run", help="Training runs; give several.")],
+    runs: Annotated[
+        list[Path], typer.Option("--run", help="Training runs instead of what is bundled.")
+    ] = [],  # noqa: B006
     device: str = "auto",
     seed: Annotated[int, typer.Option(help="Of the first set of implanted nodes.")] = 0,
     repeats: Annotated[int, typer.Option(help="Sets of implants for each patient.")] = 10,
@@ -121,7 +135,7 @@ def main(
     results: dict[str, list[dict[str, Any]]] = {}
     tumours: dict[str, list[dict[str, Any]]] = {}
     try:
-        networks = dict(load(run) for run in runs)
+        networks = dict(load(run) for run in runs) if runs else bundled()
         seeds = range(seed, seed + repeats)
         for untouched, name, figures in measured(
             pack, networks, devices.choose(device), seeds, threshold

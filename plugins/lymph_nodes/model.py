@@ -9,6 +9,7 @@ of known anatomy ("priors"). All tensors are (batch, channel, z, y, x).
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ SMALLEST = 4
 """Axes that have come down to so many voxels are not pooled further."""
 RARE = 0.01
 """What an untrained head takes the share of node voxels for."""
+OPEN = 2.0
+"""Attention gates begin open, at a sigmoid of this."""
+_HEAD = re.compile(r"^heads\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,17 @@ class NodeNet(nn.Module):
         """What `build` needs."""
         return asdict(self.config)
 
+    def inherit(self, older: NodeNet) -> None:
+        """Begin with what a network of either kind and the same channels has learned.
+
+        An input that it did not have, the priors or pooled copies, has no effect at first.
+        """
+        own, behind = self.state_dict(), len(self.heads) - len(older.heads)
+        for name, value in older.state_dict().items():
+            place = _HEAD.sub(lambda found: f"heads.{int(found[1]) + behind}.", name)
+            same = tuple(slice(size) for size in value.shape)
+            own[place].zero_()[same].copy_(value)
+
 
 class Encoder(nn.Module):
     """Blocks with pooling between them; `multi_scale` adds the pooled input to each level."""
@@ -159,6 +174,7 @@ class Gate(nn.Module):
         inner = max(4, width // 2)
         self.signal, self.gating = _pointwise(width, inner), _pointwise(width, inner)
         self.share = _pointwise(inner, 1)
+        nn.init.constant_(self.share[1].bias, OPEN)  # type: ignore[arg-type]
 
     def forward(self, signal: Tensor, gating: Tensor) -> Tensor:
         """The signal, each voxel weighted from 0 to 1."""

@@ -90,9 +90,9 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         "implanted": [case.name for case in trained if case.nodes is None],
     }  # fmt: skip
     torch.manual_seed(seed)
-    network = (
-        NodeNet(config) if start is None else options.continued(build, start, record["held_out"])
-    )
+    network = NodeNet(config)
+    if start is not None:
+        network.inherit(options.continued(build, start, record["held_out"]))
     record["config"] = network.describe()
     options.note(out, start, record)
     plan = training.Plan(
