@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 import typer
 
 from inference import training
+from inference.widening import widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +40,17 @@ def begun(
     start: Path | None,
     held_out: Sequence[str] = (),
 ) -> Network:
-    """A new network, or that of the run `start`, which must have held out the same images."""
-    return build(config) if start is None else continued(build, start, held_out)
+    """A new network; with what that of the run `start` knows, if given, widened where it is wider.
+
+    The run must have held out the same images. Raises BadParameter.
+    """
+    network = build(config)
+    if start is not None:
+        try:
+            widen(network, continued(build, start, held_out))
+        except ValueError as error:
+            raise typer.BadParameter(f"{start} is no start for this network: {error}.") from error
+    return network
 
 
 def continued(

@@ -88,6 +88,12 @@ def test_a_bundled_model_is_a_run_to_go_on_from(tmp_path: Path) -> None:
     assert [line["step"] for line in lines if "step" in line] == [1, 2, 1, 2, 3]
 
 
+def test_a_run_of_another_network_is_no_start(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", 2, 2)
+    with pytest.raises(typer.BadParameter, match="3 is no multiple of 2"):
+        options.begun(build, {"size": 3}, run)
+
+
 def test_a_run_that_saw_the_images_is_no_start(tmp_path: Path) -> None:
     run = trained(tmp_path / "run", 2, 2, held_out=["a"])
     with pytest.raises(typer.BadParameter, match="held out other images"):
