@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import torch
 import typer
@@ -54,7 +54,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     minutes: options.Minutes = 30,
     resume: options.Resume = False,
     device: str = "auto",
-    model: Annotated[str, typer.Option(help="fast or large")] = "fast",
+    model: Literal["fast", "large"] = "fast",
     steps: options.Steps = None,
     start: options.Start = None,
     seed: int = 0,
@@ -62,7 +62,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     size: int = 160,
     rate: Annotated[Optional[float], typer.Option(help="Highest learning rate.")] = None,  # noqa: UP045
     profile: Annotated[
-        str, typer.Option(help="Of clicks: gaussian, disc or distance.")
+        Literal["gaussian", "disc", "distance"], typer.Option(help="Of clicks.")
     ] = "gaussian",
     workers: Annotated[int, typer.Option(help="Processes that make samples; 0: none.")] = 0,
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     minutes: options.Minutes = 30,
     resume: options.Resume = False,
     device: str = "auto",
-    model: Annotated[str, typer.Option(help="fast or published")] = "fast",
+    model: Literal["fast", "published"] = "fast",
     steps: options.Steps = None,
     start: options.Start = None,
     seed: int = 0,

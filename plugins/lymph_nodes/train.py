@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import torch
 import typer
@@ -62,7 +62,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     minutes: options.Minutes = 30,
     resume: options.Resume = False,
     device: str = "auto",
-    model: Annotated[str, typer.Option(help=", ".join(CONFIGS))] = "slab",
+    model: Literal["slab", "full", "slab_priors", "full_priors"] = "slab",
     steps: options.Steps = None,
     fold: Annotated[Optional[int], typer.Option(help="Hold out this fold of patients.")] = None,  # noqa: UP045
     folds: int = 5,

@@ -7,7 +7,7 @@ taken. No image that is reported ever chooses an epoch, a threshold or a weight.
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 import torch
 import typer
@@ -34,7 +34,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     minutes: options.Minutes = 30,
     resume: options.Resume = False,
     device: str = "auto",
-    model: Annotated[str, typer.Option(help="fast or large")] = "fast",
+    model: Literal["fast", "large"] = "fast",
     steps: options.Steps = None,
     fold: Annotated[Optional[int], typer.Option(help="Hold out this fold.")] = None,  # noqa: UP045
     folds: int = 4,
