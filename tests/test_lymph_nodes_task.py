@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch  # noqa: TID253  networks are built here
 
 from inference import weights
 from inference.box import Box
@@ -16,6 +17,7 @@ from inference.reading import read
 from inference.series import Geometry, Series
 from inference.worker import Cancelled, JobContext
 from plugins.lymph_nodes import datasets, regions
+from plugins.lymph_nodes.model import Config, NodeNet
 from plugins.lymph_nodes.predict import combine
 from plugins.lymph_nodes.prepare import Grid, doubts, is_tilted, known_anatomy, refuse
 from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, segment
@@ -104,6 +106,19 @@ def test_networks_with_anatomy_serve_where_it_is_known_or_where_there_are_no_oth
     for known, names in ((True, ["slab_priors", "full_priors"]), (False, ["slab", "full_priors"])):
         found = chosen_networks("ensemble", with_anatomy=known)
         assert [info.name for info in found] == names
+
+
+def test_a_network_is_shown_where_anatomy_is_not_under_which_numbers(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    network = NodeNet(Config("slab", 1, 2, SPACING, priors=True))
+    monkeypatch.setattr("inference.weights.resource_path", lambda *parts: tmp_path.joinpath(*parts))
+    about = {"version": "1", "licence": "Apache-2.0", "summary": "", "network": network.describe()}
+    weights.save("lymph_nodes", "slab_priors", network.state_dict(), about)
+    found = [
+        segment(JobContext("cpu"), chest(), SPACING, NODE * value)["probability"]
+        for value in (np.uint8(1), np.uint8(9))
+    ]
+    np.testing.assert_array_equal(*found)
 
 
 def test_without_networks_it_says_so(tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ class Search:
     volume: Array  # (z, y, x), HU
     spacing: tuple[float, float, float]  # mm
     box: Box
-    anatomy: Array | None
+    anatomy: Array | None  # labels, whatever their numbers
     device: str
     edge: int = EDGE
 
@@ -50,10 +50,10 @@ class Search:
         grid = self.grid(network)
         planes = [normalise(grid.forward(self.volume))]
         if network.config.priors:
-            known = self.anatomy is not None
             planes.append(
-                grid.forward(self.anatomy, linear=False) if known else np.zeros_like(planes[0])  # type: ignore[arg-type]
-            )
+                np.zeros_like(planes[0]) if self.anatomy is None
+                else grid.forward(self.anatomy != 0, linear=False)  # trained with 0 and 1
+            )  # fmt: skip
         return np.stack(planes)
 
 
