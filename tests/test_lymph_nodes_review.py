@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from gui.document import Document
 from gui.project import Kept
+from inference.box import Box
 from inference.errors import UserError
 from inference.measured import LEFT, LYMPH_NODE, SHORT_AXIS, STATIONS
 from inference.reading import read
@@ -310,6 +311,24 @@ def test_work_goes_through_a_project_and_comes_back(work):
     again.decide(["Node 1"], "open")
     assert again.document.labels[FIRST]
     assert again.landmarks.carina == work.landmarks.carina
+
+
+def test_a_node_that_nobody_decided_on_is_not_taught_as_none(work):
+    beside = (46, 30, 72)  # touches the first node, and no network saw it
+    edge = np.zeros(SHAPE, bool)
+    edge[46, 29:32, 70:74] = True
+    work.add("Node 9", "", Box.whole(SHAPE), edge)
+    work.decide(["Node 1"], "accepted")
+    measured(work)
+    arrays, figures = work.lesson()
+    start = np.subtract(FIRST, np.argwhere(arrays["decided"]).mean(axis=0).round()).astype(int)
+    assert arrays["sure"][tuple(FIRST - start)]
+    assert not arrays["sure"][tuple(beside - start)]
+    work.decide(["Node 9"], "accepted")
+    measured(work)
+    arrays, figures = work.lesson()
+    assert figures["accepted"] == [1, 2]
+    assert arrays["sure"][arrays["decided"] > 0].all()
 
 
 # --- earlier study, report, files --------------------------------------------------------------

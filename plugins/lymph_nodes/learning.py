@@ -3,8 +3,9 @@
 A case holds the part of a CT round its decided nodes: `volume`, int16 HU (z, y, x); `decided`,
 uint8, each accepted or rejected node under a number of its own; `sure`, bool, where it is known
 what is a node and what is not; and as figures `spacing`, mm, and the numbers that were `accepted`.
-What nobody decided on is unknown, not empty; but where the network itself saw nothing and the
-reader raised no objection, its word is taken, or it would forget what is no node.
+What nobody decided on is unknown, not empty, also beside what was decided; but where the network
+itself saw nothing and the reader outlined nothing, its word is taken, or it would forget what is no
+node.
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ def arrays(
     accepted: Sequence[int],
     probability: Array | None,
     spacing: Sequence[float],
+    still_open: Array | None = None,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """What is kept of a study; arrays over the whole volume, `decided` must not be empty."""
+    """What is kept of a study; arrays over the whole volume, `decided` must not be empty.
+
+    `still_open`: outlined nodes that nobody decided on.
+    """
     whole = Box.of(decided > 0)
     if whole is None:
         raise ValueError("nothing was decided")
@@ -53,6 +58,8 @@ def arrays(
     sure = distance(decided[part] == 0, spacing) <= SURE_MM
     if probability is not None:
         sure |= probability[part] < NOTHING
+    if still_open is not None:
+        sure &= ~still_open[part]
     clipped = np.clip(volume[part], -1024, 3071).astype(np.int16)
     figures = {"spacing": [float(step) for step in spacing], "accepted": list(accepted)}
     return {"volume": clipped, "decided": decided[part].astype(np.uint8), "sure": sure}, figures
@@ -79,8 +86,8 @@ def score(network: Any, lesson: Lesson, device: str) -> float:
         node = decided == number
         near = Box.of(node).grown([int(SURE_MM / step) for step in spacing], node.shape).slices  # type: ignore[union-attr]
         if number in lesson.figures["accepted"]:
-            others = (decided[near] > 0) & ~node[near]
-            marks.append(confusion(found[near] & ~others, node[near]).dice)
+            known = lesson.arrays["sure"][near] & ((decided[near] == 0) | node[near])
+            marks.append(confusion(found[near] & known, node[near] & known).dice)
         else:
             marks.append(1 - float(found[node].mean()))
     return float(np.mean(marks))

@@ -67,7 +67,11 @@ def lesson(work: NodeWork) -> Taught:
         decided[document.labels == row.object_id] = number
     if not decided.any():
         raise UserError("Nothing is decided yet: accept or reject nodes first.")
-    return learning.arrays(document.image, decided, accepted, document.probability, document.scale)
+    still_open = [row.object_id for row in work.rows if row.review.state == "open"]
+    return learning.arrays(
+        document.image, decided, accepted, document.probability, document.scale,
+        np.isin(document.labels, still_open),
+    )  # fmt: skip
 
 
 def publish(work: NodeWork) -> None:
