@@ -252,6 +252,19 @@ def test_the_threshold_moves_and_what_was_decided_stays(work):
     assert not work.document.labels[FIRST]
 
 
+def test_an_accepted_node_stays_the_networks_at_any_threshold(work):
+    work.decide(["Node 2"], "accepted")
+    surely = work.row("Node 2").confidence
+    for threshold in (0.8, 0.4, 0.3, 0.4):
+        work.cutting.set_threshold(NOW, threshold, pytest.fail)
+        assert states(work) == {"Node 1": "open", "Node 2": "accepted"}
+        assert work.row("Node 2").confidence == surely
+        assert [item.name for item in work.document.objects.values()] == ["Node 1", "Node 2"]
+    work.decide(["Node 2"], "open")
+    work.cutting.set_threshold(NOW, 0.8, pytest.fail)
+    assert states(work) == {"Node 1": "open"}
+
+
 def test_every_decision_is_one_step_that_can_be_undone(work):
     document, history = work.document, work.document.history
     before = document.labels.copy()

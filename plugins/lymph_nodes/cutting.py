@@ -104,12 +104,16 @@ class Cutting:
     def _planned(
         self, threshold: float, title: str, whole: Array | None
     ) -> tuple[Takeover, tuple[str, ...]]:
-        """What changes, and the names of nodes that the threshold no longer gives."""
+        """What changes, and the names of nodes that the threshold no longer gives.
+
+        An accepted node stays the network's, whether the threshold still gives it or not.
+        """
         box, part = self.box, self.part
         if box is None or part is None:
             raise RuntimeError("nothing was searched")
         work, ai = self._work, self._document.ai_labels
-        ours = {item.id: key for key, item in work.objects.items() if work.by_ai(item)}
+        made = {key: item for key, item in work.objects.items() if work.by_ai(item)}
+        ours = {item.id: key for key, item in made.items()}
         found = recut.cut(
             part, self._document.scale, threshold, None if ai is None else ai[box.slices], ours,
             [_within(out, box) for out in work.choices.rejected.values()], work.next_number,
@@ -117,7 +121,9 @@ class Cutting:
         )  # fmt: skip
         labels = np.zeros(self._document.shape, np.uint8)
         labels[box.slices] = found.labels
-        lost = tuple(key for key in ours.values() if key not in found.names)
+        lost = tuple(
+            key for key, item in made.items() if key not in found.names and not item.locked
+        )
         names = (*found.names, *lost)[:MOST_OBJECTS]
         items = tuple(
             SegmentObject(i, name, color_of(number_of(name)))
