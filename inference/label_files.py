@@ -105,6 +105,14 @@ def share_inside(found: Series, image: Series) -> float:
     return float(np.prod(np.clip(common, 0, None) / (high - low)))
 
 
+def lies_on(found: Series, grid: Geometry, shape: tuple[int, ...]) -> bool:
+    """Whether a volume has the same voxels as an image; where no place is told, as many."""
+    if found.canonical().shape != shape:
+        return False
+    placed = found.geometry.known and grid.known
+    return not placed or _start(found, grid, shape) == (0, 0, 0)
+
+
 def _left_out(path: Path, names: list[str]) -> list[str]:
     if not names:
         return []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +25,6 @@ from plugins.lymph_nodes.task import installed as chosen_networks
 from tests import phantoms
 from tests.bright_nodes import BRIGHT, CENTRE, NODE, RADIUS, bright_finder, chest_with_node
 from tests.chests import SHAPE, SPACING, chest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def geometry() -> Geometry:
@@ -302,9 +299,31 @@ def test_known_anatomy_goes_by_name(tmp_path):
     np.testing.assert_array_equal(known_anatomy(labels, names), [[[0, 1], [0, 1]]])
     assert known_anatomy(labels, {2: "liver"}) is None
     write_volume(tmp_path / "a.nii.gz", np.ones((9, 8, 7), np.uint8))
-    assert read_anatomy(tmp_path / "a.nii.gz", (9, 8, 7)).all()
+    grid = read(tmp_path / "a.nii.gz")[0].canonical_geometry
+    assert read_anatomy(tmp_path / "a.nii.gz", (9, 8, 7), grid).all()
     with pytest.raises(UserError, match="another grid"):
-        read_anatomy(tmp_path / "a.nii.gz", (9, 8, 6))
+        read_anatomy(tmp_path / "a.nii.gz", (9, 8, 6), grid)
+
+
+def test_known_anatomy_from_elsewhere_is_refused_though_it_has_as_many_voxels(tmp_path):
+    write_volume(tmp_path / "ct.nii.gz", chest())
+    image = sitk.GetImageFromArray(NODE)
+    image.SetSpacing((1.0, 1.0, 5.0))
+    sitk.WriteImage(image, str(tmp_path / "other.nii.gz"))
+    write_volume(tmp_path / "same.nii.gz", NODE)
+    series = read(tmp_path / "ct.nii.gz")[0]
+    arrays, _ = TASK.request(series, {"anatomy": str(tmp_path / "same.nii.gz")})
+    assert arrays["anatomy"].sum() == NODE.sum()
+    with pytest.raises(UserError, match="another grid"):
+        TASK.request(series, {"anatomy": str(tmp_path / "other.nii.gz")})
+
+
+def test_a_volume_that_does_not_tell_its_voxel_size_is_refused(installed):
+    unknown = Geometry(geometry().affine, known=False)
+    series = Series(chest(), "volume", "OT", (Path("a.tif"),), unknown)
+    arrays, params = TASK.request(series, TASK.defaults())
+    with pytest.raises(UserError, match="how large its voxels are"):
+        segment(JobContext("cpu"), **arrays, **params)
 
 
 def test_an_ensemble_is_a_maximum_or_a_mean():

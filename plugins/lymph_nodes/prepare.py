@@ -49,10 +49,17 @@ def normalise(volume: Array) -> Array:
     return scaled
 
 
-def refuse(volume: Array, spacing: Sequence[float], modality: str = "CT") -> None:
-    """Raise UserError for what cannot be searched for nodes."""
+def refuse(
+    volume: Array, spacing: Sequence[float], modality: str = "CT", *, measured: bool = True
+) -> None:
+    """Raise UserError for what cannot be searched for nodes; `measured`: the spacing is known."""
     if modality not in CT:
         raise UserError(f"This series is {modality}, not CT: give a chest CT.")
+    if not measured:
+        raise UserError(
+            "The file does not tell how large its voxels are, so no node can be measured: give "
+            "the CT as DICOM, NIfTI or NRRD."
+        )
     if volume.ndim != 3 or len(volume) < FEWEST_SLICES:
         raise UserError(
             f"This volume has {len(volume)} slices: give a chest CT of {FEWEST_SLICES} or more."

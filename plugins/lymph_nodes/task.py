@@ -54,16 +54,17 @@ def segment(  # noqa: PLR0913  one argument for each setting
     smallest: float = 0.0,
     tilted: bool = False,
     modality: str = "CT",
+    measured: bool = True,
 ) -> dict[str, Any]:
     """Nodes of a chest CT (z, y, x), HU, `spacing` mm; `anatomy`: labels where no node can be.
 
-    `names` of its values tell stations apart. Hands over {"nodes": […]} as nodes are found; the
-    last answer replaces them. Raises UserError.
+    `names` of its values tell stations apart; `measured`: the file tells the spacing. Hands over
+    {"nodes": […]} as nodes are found; the last answer replaces them. Raises UserError.
     """
     from plugins.lymph_nodes import landmarks, measure, regions
     from plugins.lymph_nodes.stations import suggest
 
-    refuse(volume, spacing, modality)
+    refuse(volume, spacing, modality, measured=measured)
     if not 0 < threshold < 1:
         raise UserError(f"A threshold of {threshold} is not possible: give one between 0 and 1.")
     models = installed(model, with_anatomy=anatomy is not None)
@@ -217,20 +218,25 @@ def _request(
     chosen = {name: value for name, value in settings.items() if name != "anatomy"}
     arrays = {"volume": volume}
     if settings["anatomy"]:
-        arrays["anatomy"] = read_anatomy(Path(settings["anatomy"]), volume.shape)
+        path = Path(settings["anatomy"])
+        arrays["anatomy"] = read_anatomy(path, volume.shape, series.canonical_geometry)
     geometry = series.canonical_geometry
-    about = {"tilted": is_tilted(geometry.affine), "modality": series.modality}
+    about = {
+        "tilted": is_tilted(geometry.affine), "modality": series.modality,
+        "measured": geometry.known,
+    }  # fmt: skip
     return arrays, {**chosen, **about, "spacing": geometry.spacing}
 
 
-def read_anatomy(path: Path, shape: tuple[int, ...]) -> Array:
-    """A mask of known structures, uint8, over the same grid as the CT; raises UserError."""
+def read_anatomy(path: Path, shape: tuple[int, ...], grid: Geometry) -> Array:
+    """A mask of known structures, uint8, over the grid of the CT; raises UserError."""
+    from inference.label_files import lies_on
     from inference.reading import read
 
-    labels = read(path)[0].canonical()
-    if labels.shape != shape:
+    found = read(path)[0]
+    if not lies_on(found, grid, shape):
         raise UserError(f"{path.name} has another grid than the CT: resample it to the CT first.")
-    return np.asarray(labels != 0, np.uint8)
+    return np.asarray(found.canonical() != 0, np.uint8)
 
 
 def _estimate_bytes(series: Series, settings: Mapping[str, Any]) -> int:
