@@ -89,7 +89,10 @@ class LearningDialog(QDialog):
             page.addWidget(part)
         for info in weights.bundled():
             if info.plugin == self._task.name:
-                self.network.addItem(info.name.capitalize(), info)
+                self.network.addItem(_title(info.name), info)
+                self.network.setItemData(
+                    self.network.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole
+                )
         self.network.setVisible(self.network.count() > 1)
         self.network.currentIndexChanged.connect(self.show_state)
         self.table.itemSelectionChanged.connect(self._selected)
@@ -179,7 +182,7 @@ class LearningDialog(QDialog):
     def _done(self, name: str, card: dict[str, Any]) -> None:
         sentence = compared(card, self._measure)
         self.outcome.setText(sentence)
-        self.network.setCurrentIndex(max(self.network.findText(name.capitalize()), 0))
+        self.network.setCurrentIndex(max(self.network.findText(_title(name)), 0))
         self.show_state()
         self._mark(card["version"])
         if not self.isVisible():
@@ -232,6 +235,11 @@ def compared(card: dict[str, Any], measure: str) -> str:
         f"On {many} case{'s' * (many != 1)} set aside the new version is {better}: {measure} "
         f"{after:.2f}, {before:.2f} before. Nothing changes until you use it."
     )
+
+
+def _title(name: str) -> str:
+    """How a network is called where one is chosen."""
+    return name.replace("_", " with ").capitalize()
 
 
 def _cells(version: str, card: Card | None, used: bool) -> tuple[str, ...]:

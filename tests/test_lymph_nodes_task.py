@@ -35,7 +35,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
     """Networks in a folder of weights that was empty."""
     monkeypatch.setattr("inference.weights.resource_path", lambda *parts: folder.joinpath(*parts))
     for kind in kinds:
-        details = {"version": "1", "licence": "Apache-2.0", "summary": "By hand."}
+        details = {"version": "1", "licence": "Apache-2.0", "summary": f"{kind} by hand."}
         network = bright_finder(kind)
         details["network"] = asdict(network.config)
         weights.save("lymph_nodes", kind, network.state_dict(), details)

@@ -15,9 +15,13 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from gui.glass import Glass
+from gui.voxel_edit import VoxelEdit
+from inference.box import Box
 from plugins.lymph_nodes.widget_look import LONG, SHORT
+from tests.test_lymph_nodes_task import install
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gui.window import LimnWindow
@@ -312,6 +316,37 @@ def test_a_search_shows_its_progress_and_can_be_cancelled(window: LimnWindow, ct
     wait_until(lambda: widget.work.choices.threshold == 0.05 and widget.work.cutting.wanted is None)
     document.history.undo()
     assert widget.work.choices.threshold == before
+
+
+@pytest.fixture
+def four_networks(window: LimnWindow, tmp_path: Path) -> Iterator[None]:
+    """Installed while a test runs, in place of those that are bundled."""
+    with pytest.MonkeyPatch.context() as patch:
+        install(tmp_path, patch, "slab", "full", "slab_priors", "full_priors")
+        yield
+    window.task_panel.pages["lymph_nodes"].widget.search.offer()
+
+
+@pytest.mark.usefixtures("four_networks")
+def test_only_the_networks_that_would_search_are_told(window: LimnWindow, ct: Path) -> None:
+    widget = opened(window, ct)
+    search, document = widget.search, window.studies.selected
+    search.offer()
+    assert search.model.currentIndex() == 0  # both
+    assert search.about.text() == "slab by hand. Version 1. full by hand. Version 1."
+    search.model.setCurrentText("Slab by slab")
+    assert search.about.text() == "slab by hand. Version 1."
+    item = document.add_object("Aorta", "#ff0000")
+    drawn = ball(SHAPE, (46, 37, 61), 8.0)
+    document.apply(VoxelEdit.painted(document.labels, Box.whole(SHAPE), drawn, item.id, ""))
+    settled(widget)
+    assert search.about.text() == "slab_priors by hand. Version 1."
+    QTest.mouseClick(widget.learning.improve_button, Qt.MouseButton.LeftButton)
+    names = widget.learning.dialog.network
+    texts = [names.itemText(number) for number in range(names.count())]
+    assert texts == ["Slab", "Full", "Slab with priors", "Full with priors"]
+    widget.learning.dialog.close()
+    widget.learning.dialog = None  # the next one offers what is bundled
 
 
 def test_an_earlier_study_is_compared(window: LimnWindow, ct: Path, tmp_path: Path) -> None:

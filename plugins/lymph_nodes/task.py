@@ -136,12 +136,7 @@ def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
     from inference import weights
 
     present = {info.name: info for info in weights.describe() if info.plugin == NAME}
-    chosen, missing = [], []
-    for name in NETWORKS[model]:
-        kinds = sorted((name, f"{name}_priors"), reverse=with_anatomy)
-        found = [present[kind] for kind in kinds if kind in present]
-        chosen += found[:1]
-        missing += [] if found else [name]
+    chosen, missing = among(present, model, with_anatomy=with_anatomy)
     if not present:
         raise UserError(UNTRAINED)
     if not chosen or (missing and model != EVERY):
@@ -151,6 +146,19 @@ def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
             f"{', '.join(dict.fromkeys((EVERY, *single)))}."
         )
     return chosen
+
+
+def among(
+    present: Mapping[str, WeightsInfo], model: str, *, with_anatomy: bool
+) -> tuple[list[WeightsInfo], list[str]]:
+    """Of the networks that there are, by name, those of a choice; and those that are missing."""
+    chosen, missing = [], []
+    for name in NETWORKS[model]:
+        kinds = sorted((name, f"{name}_priors"), reverse=with_anatomy)
+        found = [present[kind] for kind in kinds if kind in present]
+        chosen += found[:1]
+        missing += [] if found else [name]
+    return chosen, missing
 
 
 def _search(

@@ -13,12 +13,13 @@ from gui.running_jobs import RunningJobs
 from gui.sections import Banner, Section, quiet, row, silent, slider
 from inference import memory, weights
 from inference.errors import UserError
-from plugins.lymph_nodes.prepare import known_anatomy
-from plugins.lymph_nodes.task import NAME, NETWORKS, TASK, UNTRAINED
+from plugins.lymph_nodes.prepare import is_anatomy, known_anatomy
+from plugins.lymph_nodes.task import NAME, NETWORKS, TASK, UNTRAINED, among
 
 if TYPE_CHECKING:
     from gui.session import Session
     from inference.series import Array
+    from inference.weights import WeightsInfo
     from plugins.lymph_nodes.work import NodeWork
 
 CHOICES = {
@@ -37,7 +38,9 @@ class SearchSection(Section["NodeWork"]):
         super().__init__(session, "Search")
         self.model = QComboBox()
         self.model.setAccessibleName("Networks")
+        self.model.currentIndexChanged.connect(self._tell_about)
         self.about = quiet()
+        self._present: dict[str, WeightsInfo] = {}
         self.run_button = button("Find lymph nodes", self.run, "primary")
         self.running = RunningJobs(session.jobs, "finding lymph nodes")
         self.running.changed.connect(self.refresh)
@@ -89,23 +92,34 @@ class SearchSection(Section["NodeWork"]):
         )
         self.run_button.setText("Find lymph nodes again" if found else "Find lymph nodes")
         self.banner.tell(self.work.warning if self.work else "")
+        self._tell_about()
 
     def offer(self) -> None:
         """Offer the installed networks, in the versions that are in use."""
         before = self.model.currentText()
         self.model.clear()
-        present = {info.name: info for info in weights.describe() if info.plugin == NAME}
-        there = {name.removesuffix("_priors") for name in present}
+        self._present = {info.name: info for info in weights.describe() if info.plugin == NAME}
+        there = {name.removesuffix("_priors") for name in self._present}
         for (model, combine), title in CHOICES.items():
             if there.issuperset(NETWORKS[model]):
                 self.model.addItem(title, (model, combine))
         self.model.setCurrentIndex(max(self.model.findText(before), 0))
         self.model.setVisible(self.model.count() > 1)
-        said = [f"{info.summary} Version {info.version}." for info in present.values()]
-        missing = [name for name in NETWORKS["ensemble"] if name not in there]
-        if present and missing:
+        self._tell_about()
+
+    def _tell_about(self) -> None:
+        """What a search would be made with now."""
+        if self.model.currentData() is None:
+            self.about.setText(UNTRAINED)
+            return
+        known = self.work is not None and knows_anatomy(self.work)
+        model, _ = self.model.currentData()
+        networks, _ = among(self._present, model, with_anatomy=known)
+        said = [f"{info.summary} Version {info.version}." for info in networks]
+        _, missing = among(self._present, "ensemble", with_anatomy=known)
+        if missing:
             said.append(f"The network {' and '.join(missing)} is not installed: no ensemble.")
-        self.about.setText(" ".join(said) or UNTRAINED)
+        self.about.setText(" ".join(said))
 
     def _tell(self, work: NodeWork, told: dict[str, Any]) -> None:
         work.tell(told["nodes"])
@@ -141,6 +155,12 @@ def anatomy_of(work: NodeWork) -> tuple[Array | None, dict[int, str]]:
     labels = work.document.labels
     known = known_anatomy(labels, names)
     return (None, {}) if known is None else (labels * known, names)
+
+
+def knows_anatomy(work: NodeWork) -> bool:
+    """Whether anything is labelled that is known not to be a node."""
+    drawn = work.document.counts.now
+    return any(is_anatomy(item.name) and drawn[i] for i, item in work.document.objects.items())
 
 
 class ThresholdSection(Section["NodeWork"]):
