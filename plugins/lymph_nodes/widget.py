@@ -48,7 +48,7 @@ class LymphNodesWidget(QWidget):
         self._works: dict[Document, NodeWork] = {}
         self._surveyed: set[Document] = set()
         self.work: NodeWork | None = None
-        self.search = SearchSection(session)
+        self.search = SearchSection(session, self.work_of)
         self.threshold = ThresholdSection(session)
         self.review = ReviewSection(session)
         self.comparison = CompareSection(session, self.work_of)

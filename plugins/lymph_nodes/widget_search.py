@@ -17,6 +17,9 @@ from plugins.lymph_nodes.prepare import is_anatomy, known_anatomy
 from plugins.lymph_nodes.task import NAME, NETWORKS, TASK, UNTRAINED, among
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gui.document import Document
     from gui.session import Session
     from inference.series import Array
     from inference.weights import WeightsInfo
@@ -34,8 +37,9 @@ CHOICES = {
 class SearchSection(Section["NodeWork"]):
     """One button; Cancel and progress by stage while it works."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, work_of: Callable[[Document], NodeWork]) -> None:
         super().__init__(session, "Search")
+        self._work_of = work_of
         self.model = QComboBox()
         self.model.setAccessibleName("Networks")
         self.model.currentIndexChanged.connect(self._tell_about)
@@ -139,12 +143,11 @@ class SearchSection(Section["NodeWork"]):
 
     def _failed(self, work: NodeWork, error: BaseException) -> None:
         self.session.notices.failed(error)
-        self._stopped(work.document)
+        work.tell(None)
         self.running.end(work.document)
 
-    def _stopped(self, document: object) -> None:
-        if self.work is not None and self.work.document is document:
-            self.work.tell(None)
+    def _stopped(self, document: Document) -> None:
+        self._work_of(document).tell(None)
 
 
 def anatomy_of(work: NodeWork) -> tuple[Array | None, dict[int, str]]:
