@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from inference.arrivals import Entry
     from inference.series import Identity, Kind, Series
 
+UNNAMED = "Files"
+"""The title of a study that nothing is known of."""
+
 
 class Named(Protocol):
     """A series, read or not, as far as its names go."""
@@ -130,7 +133,7 @@ def study_title(series: Named, hidden: bool = False) -> str:
     readable = f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else date
     folder = "" if hidden else series.path.parent.name
     described = _described(identity.study_description, identity, hidden)
-    return " · ".join(filter(None, (described, readable))) or folder or "Files"
+    return " · ".join(filter(None, (described, readable))) or folder or UNNAMED
 
 
 def series_title(series: Named, hidden: bool = False) -> str:

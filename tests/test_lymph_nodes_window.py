@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,10 @@ from qtpy.QtWidgets import QApplication, QPushButton
 from gui.glass import Glass
 from gui.voxel_edit import VoxelEdit
 from inference.box import Box
+from plugins.lymph_nodes import measure, report
 from plugins.lymph_nodes.widget_look import LONG, SHORT
+from plugins.lymph_nodes.widget_report import page_of
+from tests.bright_nodes import NODE
 from tests.test_lymph_nodes_task import install
 
 if TYPE_CHECKING:
@@ -349,6 +353,24 @@ def test_only_the_networks_that_would_search_are_told(window: LimnWindow, ct: Pa
     widget.learning.dialog = None  # the next one offers what is bundled
 
 
+def test_a_search_that_ends_while_another_study_is_read_leaves_nothing(
+    window: LimnWindow, ct: Path, tmp_path: Path
+) -> None:
+    widget = opened(window, ct)
+    work, document = widget.work, window.studies.selected
+    press(window, Qt.Key.Key_F, SHIFT)
+    wait_until(lambda: document in widget.search.running)
+    work.tell([measure.nodes(NODE, SPACING)[0].plain()])  # as the worker tells of one
+    shutil.copy(ct, tmp_path / "other.nii.gz")
+    window.opening.open([tmp_path / "other.nii.gz"])
+    wait_until(lambda: widget.work is not work)
+    window.job_bar.cancel_all()
+    wait_until(lambda: document not in widget.search.running)
+    window.studies.select(document)
+    settled(widget)
+    assert widget.review.table.keys == []
+
+
 def test_an_earlier_study_is_compared(window: LimnWindow, ct: Path, tmp_path: Path) -> None:
     image = sitk.ReadImage(str(ct))
     array = sitk.GetArrayFromImage(image)
@@ -356,8 +378,9 @@ def test_an_earlier_study_is_compared(window: LimnWindow, ct: Path, tmp_path: Pa
     array[ball(SHAPE, (46, 30, 66), 7.0)] = 60
     earlier = sitk.GetImageFromArray(np.ascontiguousarray(array))
     earlier.CopyInformation(image)
-    sitk.WriteImage(earlier, str(tmp_path / "before.nii.gz"))
-    widget = opened(window, tmp_path / "before.nii.gz")
+    (tmp_path / "Meier_Hans").mkdir()
+    sitk.WriteImage(earlier, str(tmp_path / "Meier_Hans" / "before.nii.gz"))
+    widget = opened(window, tmp_path / "Meier_Hans" / "before.nii.gz")
     window.views.look_at((46, 30, 66))
     press(window, Qt.Key.Key_C, SHIFT)
     settled(widget)
@@ -372,4 +395,7 @@ def test_an_earlier_study_is_compared(window: LimnWindow, ct: Path, tmp_path: Pa
     settled(widget)
     [row] = widget.work.rows
     assert row.change_mm == pytest.approx(4, abs=1.5)
-    assert "1 node matched" in widget.comparison.note.text()
+    assert widget.comparison.note.text().startswith("Compared with an earlier CT: 1 node matched")
+    folder = tmp_path / "Meier_Hans"  # people name folders so
+    assert folder.name in widget.comparison.choice.currentText()
+    assert folder.name not in report.html(page_of(widget.work))

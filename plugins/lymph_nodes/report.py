@@ -68,7 +68,7 @@ def html(page: Page) -> str:
         f"<h1>{escape(page.title)}</h1>",
         f'<p class="notice">{escape(NOTICE)}</p>',
         _facts(page.facts),
-        f"<h2>{len(kept)} lymph nodes</h2>",
+        f"<h2>{len(kept)} lymph node{'s' * (len(kept) != 1)}</h2>",
         f"<p>{left} of them not yet decided on.</p>" if left else "",
         _table(kept, bool(page.compared_with)),
         _targets(kept),

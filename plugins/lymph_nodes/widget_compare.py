@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox
 from gui.parts import button
 from gui.running_jobs import RunningJobs
 from gui.sections import Section, quiet, row, silent
-from gui.studies import series_title, study_title
+from gui.studies import UNNAMED, series_title, study_title
 from inference.errors import UserError
 from plugins.lymph_nodes.review import Earlier
 from plugins.lymph_nodes.task import TASK
@@ -128,7 +128,13 @@ class CompareSection(Section["NodeWork"]):
         same = {rows[now].key: known[then] for now, then in pairs}
         matched = {then for _, then in pairs}
         gone = tuple(one for place, one in enumerate(known) if place not in matched)
-        work.compare(self._title(before.document), same, gone)
+        work.compare(_told(before.document), same, gone)
+
+
+def _told(document: Document) -> str:
+    """How a study is called in a report: by nothing that may tell whose it is, such as a folder."""
+    title = study_title(document.series, hidden=True)
+    return "an earlier CT" if title == UNNAMED else f"the study {title}"
 
 
 def _kept(work: NodeWork) -> list[Row]:
