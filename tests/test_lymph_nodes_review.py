@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bright_nodes import bright_finder
 from chests import SHAPE, SPACING, ball, chest
 from scipy import ndimage
 
 from gui.document import Document
 from gui.project import Kept
+from gui.voxel_edit import VoxelEdit
 from inference.box import Box
+from inference.corrections import Lesson
 from inference.errors import UserError
 from inference.measured import LEFT, LYMPH_NODE, SHORT_AXIS, STATIONS
 from inference.reading import read
@@ -21,6 +24,8 @@ from inference.worker import JobContext
 from plugins.lymph_nodes import earlier, edits, landmarks, regions, report, shaping
 from plugins.lymph_nodes.findings import findings, place_of
 from plugins.lymph_nodes.landmarks import Cut, Landmarks
+from plugins.lymph_nodes.learning import LEARNING
+from plugins.lymph_nodes.model import CONFIGS, NodeNet
 from plugins.lymph_nodes.review import Earlier, is_node, response, sum_of_targets
 from plugins.lymph_nodes.stations import suggest
 from plugins.lymph_nodes.task import TASK, survey
@@ -342,6 +347,29 @@ def test_a_node_that_nobody_decided_on_is_not_taught_as_none(work):
     arrays, figures = work.lesson()
     assert figures["accepted"] == [1, 2]
     assert arrays["sure"][arrays["decided"] > 0].all()
+
+
+def test_a_network_with_priors_learns_and_is_checked_with_known_anatomy(work):
+    document = work.document
+    item = document.add_object("Aorta", "#ff0000")
+    drawn = ball(SHAPE, (46, 37, 61), 8.0) & (document.labels == 0)
+    document.apply(VoxelEdit.painted(document.labels, Box.whole(SHAPE), drawn, item.id, ""))
+    work.decide(["Node 1"], "accepted")
+    measured(work)
+    arrays, figures = work.lesson()
+    assert arrays["anatomy"].sum() == drawn.sum()
+    lesson = Lesson("a", arrays, figures)
+    for name in ("slab_priors", "full_priors"):
+        course = LEARNING.course(NodeNet(CONFIGS[name]), [lesson], "cpu")
+        batches = [course.batch_at(step) for step in range(8)]
+        shown = [bool(batch["priors"].any()) for batch in batches]
+        assert any(shown)
+        assert not all(shown)  # it may be absent
+        assert course.loss_of(NodeNet(CONFIGS[name]), batches[0]).isfinite()
+    taking = [
+        LEARNING.score(bright_finder(name), lesson, "cpu") for name in ("slab", "slab_priors")
+    ]
+    assert taking == [0.0, 0.0]  # nothing here is bright; both run
 
 
 # --- earlier study, report, files --------------------------------------------------------------

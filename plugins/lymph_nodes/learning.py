@@ -2,10 +2,10 @@
 
 A case holds the part of a CT round its decided nodes: `volume`, int16 HU (z, y, x); `decided`,
 uint8, each accepted or rejected node under a number of its own; `sure`, bool, where it is known
-what is a node and what is not; and as figures `spacing`, mm, and the numbers that were `accepted`.
-What nobody decided on is unknown, not empty, also beside what was decided; but where the network
-itself saw nothing and the reader outlined nothing, its word is taken, or it would forget what is no
-node.
+what is a node and what is not; `anatomy`, bool, known structures, if any are labelled; and as
+figures `spacing`, mm, and the numbers that were `accepted`. What nobody decided on is unknown, not
+empty, also beside what was decided; but where the network itself saw nothing and the reader
+outlined nothing, its word is taken, or it would forget what is no node.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def arrays(
     probability: Array | None,
     spacing: Sequence[float],
     still_open: Array | None = None,
+    anatomy: Array | None = None,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """What is kept of a study; arrays over the whole volume, `decided` must not be empty.
 
-    `still_open`: outlined nodes that nobody decided on.
+    `still_open`: outlined nodes that nobody decided on; `anatomy`: labels of known structures.
     """
     whole = Box.of(decided > 0)
     if whole is None:
@@ -61,8 +62,18 @@ def arrays(
     if still_open is not None:
         sure &= ~still_open[part]
     clipped = np.clip(volume[part], -1024, 3071).astype(np.int16)
-    figures = {"spacing": [float(step) for step in spacing], "accepted": list(accepted)}
-    return {"volume": clipped, "decided": decided[part].astype(np.uint8), "sure": sure}, figures
+    figures: dict[str, Any] = {
+        "spacing": [float(step) for step in spacing],
+        "accepted": list(accepted),
+    }
+    kept: dict[str, Array] = {
+        "volume": clipped,
+        "decided": decided[part].astype(np.uint8),
+        "sure": sure,
+    }
+    if anatomy is not None:
+        kept["anatomy"] = anatomy[part] != 0
+    return kept, figures
 
 
 def course(network: Any, lessons: Sequence[Lesson], device: str) -> Course:
@@ -80,8 +91,11 @@ def score(network: Any, lesson: Lesson, device: str) -> float:
     from plugins.lymph_nodes.predict import Search, search
 
     volume, decided, spacing = _parts(lesson)
-    what = Search(volume, spacing, Box.whole(volume.shape), None, device)
+    anatomy = lesson.arrays.get("anatomy")
+    what = Search(volume, spacing, Box.whole(volume.shape), anatomy, device)
     found, marks = search(network, what) >= THRESHOLD, []
+    if anatomy is not None:
+        found &= ~anatomy
     for number in np.unique(decided[decided > 0]):
         node = decided == number
         near = Box.of(node).grown([int(SURE_MM / step) for step in spacing], node.shape).slices  # type: ignore[union-attr]
@@ -110,7 +124,10 @@ def _batches(lessons: Sequence[Lesson], config: Any) -> Callable[[int], Mapping[
         volume, decided, spacing = _parts(lesson)
         nothing, nodes = np.zeros(1), np.isin(decided, lesson.figures["accepted"])
         sure = lesson.arrays["sure"]
-        return Case(lesson.key, volume, spacing, nothing, nothing, sure, nothing, 0.0, 0.0, nodes)
+        return Case(
+            lesson.key, volume, spacing, nothing, nothing, sure, nothing, 0.0, 0.0, nodes,
+            lesson.arrays.get("anatomy"),
+        )  # fmt: skip
 
     made = [case(lesson) for lesson in lessons]
     places = [np.argwhere(lesson.arrays["decided"]) for lesson in lessons]

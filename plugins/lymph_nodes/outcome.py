@@ -11,12 +11,14 @@ from inference.box import Box
 from inference.errors import UserError
 from plugins.lymph_nodes import keeping, learning
 from plugins.lymph_nodes.measure import MOST
+from plugins.lymph_nodes.prepare import known_anatomy
 from plugins.lymph_nodes.task import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gui.learning_section import Taught
+    from inference.series import Array
     from plugins.lymph_nodes.review import Row
     from plugins.lymph_nodes.work import NodeWork
 
@@ -70,8 +72,18 @@ def lesson(work: NodeWork) -> Taught:
     still_open = [row.object_id for row in work.rows if row.review.state == "open"]
     return learning.arrays(
         document.image, decided, accepted, document.probability, document.scale,
-        np.isin(document.labels, still_open),
+        np.isin(document.labels, still_open), anatomy_of(work)[0],
     )  # fmt: skip
+
+
+def anatomy_of(work: NodeWork) -> tuple[Array | None, dict[int, str]]:
+    """Labelled structures of the scene that are no nodes, and their names."""
+    items = work.document.objects.values()
+    nodes = {item.id for item in work.objects.values()}
+    names = {item.id: item.name for item in items if item.id not in nodes}
+    labels = work.document.labels
+    known = known_anatomy(labels, names)
+    return (None, {}) if known is None else (labels * known, names)
 
 
 def publish(work: NodeWork) -> None:

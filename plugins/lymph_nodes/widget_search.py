@@ -13,7 +13,8 @@ from gui.running_jobs import RunningJobs
 from gui.sections import Banner, Section, quiet, row, silent, slider
 from inference import memory, weights
 from inference.errors import UserError
-from plugins.lymph_nodes.prepare import is_anatomy, known_anatomy
+from plugins.lymph_nodes.outcome import anatomy_of
+from plugins.lymph_nodes.prepare import is_anatomy
 from plugins.lymph_nodes.task import NAME, NETWORKS, TASK, UNTRAINED, among
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from gui.document import Document
     from gui.session import Session
-    from inference.series import Array
     from inference.weights import WeightsInfo
     from plugins.lymph_nodes.work import NodeWork
 
@@ -148,16 +148,6 @@ class SearchSection(Section["NodeWork"]):
 
     def _stopped(self, document: Document) -> None:
         self._work_of(document).tell(None)
-
-
-def anatomy_of(work: NodeWork) -> tuple[Array | None, dict[int, str]]:
-    """Labelled structures of the scene that are no nodes, and their names."""
-    items = work.document.objects.values()
-    nodes = {item.id for item in work.objects.values()}
-    names = {item.id: item.name for item in items if item.id not in nodes}
-    labels = work.document.labels
-    known = known_anatomy(labels, names)
-    return (None, {}) if known is None else (labels * known, names)
 
 
 def knows_anatomy(work: NodeWork) -> bool:
