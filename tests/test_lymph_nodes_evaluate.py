@@ -64,11 +64,11 @@ def part(case: Case) -> Case:
     return replace(case, **cut_out)
 
 
-def write_run(folder: Path, name: str) -> Path:
+def write_run(folder: Path, name: str, **more: Any) -> Path:
     network = bright_finder(name)
     folder.mkdir()
     training.save_weights(network.state_dict(), folder / "model.safetensors", network.describe())
-    record = {"model": name, "config": network.describe(), "steps": 1}
+    record = {"model": name, "config": network.describe(), "steps": 1, **more}
     (folder / "run.json").write_text(json.dumps(record))
     return folder
 
@@ -98,6 +98,27 @@ def test_one_command_compares_networks_ensembles_and_priors(tmp_path):
         assert way in done.stdout
         assert [row["patient"] for row in figures["tumours"][way]] == ["implanted"]
     assert "5 to 10 mm" in done.stdout
+
+
+def test_each_patient_is_measured_by_the_fold_that_held_it_out(tmp_path, capsys):
+    for name in ("a", "b"):
+        replace(part(drawn_case()), name=name).save(tmp_path)
+    runs = [
+        write_run(tmp_path / f"without_{held}", "slab", trained=list(trained))
+        for held, trained in (("a", "b"), ("b", "a"))
+    ]
+    evaluate.main(tmp_path, tmp_path / "out", runs, "cpu")
+    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())["patients"]["slab"]
+    assert [volume["patient"] for volume in figures] == ["a", "b"]
+    evaluate.main(tmp_path, tmp_path / "out", runs[:1], "cpu")
+    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())["patients"]["slab"]
+    assert [volume["patient"] for volume in figures] == ["a"]
+    both = write_run(tmp_path / "both", "slab", trained=["a", "b"])
+    other = write_run(tmp_path / "other", "slab", trained=["c"])
+    for given, said in (([both], "trained on every patient"), ([other, other], "Two runs of slab")):
+        with pytest.raises(typer.Exit):
+            evaluate.main(tmp_path, tmp_path / "out", given, "cpu")
+        assert said in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_told_in_a_sentence(tmp_path, capsys):

@@ -208,6 +208,10 @@ def test_the_command_trains_and_its_weights_can_be_read(case, tmp_path):
     build(config).load_state_dict(weights)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["trained"] == record["implanted"] == ["phantom"]
+    done = subprocess.run(
+        [*command, "--fold", "5"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "There is no fold 5: give one from 0 to 4" in done.stderr
     command[command.index(str(tmp_path / "run"))] = str(tmp_path / "next")
     further = ["--model", "full_priors", "--start", str(tmp_path / "run"), "--size", "32"]
     done = subprocess.run(

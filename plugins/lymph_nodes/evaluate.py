@@ -9,6 +9,7 @@ drawn tumours are searched without implants as well.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,32 +83,66 @@ def _all(single: Maps, ending: str = "") -> Maps:
     return {name + ending: probability for name, probability in found.items()}
 
 
-def bundled() -> dict[str, NodeNet]:
-    """Every network that is installed, by name."""
-    found = {}
+def bundled() -> list[Trained]:
+    """Every network that is installed."""
+    found = []
     for info in weights.bundled():
         if info.plugin == NAME:
             network = build(info.details["network"])
             network.load_state_dict(weights.read(info))
-            found[info.name] = network.eval()
+            found.append(Trained(info.name, network.eval()))
     return found
 
 
-def load(run: Path) -> tuple[str, NodeNet]:
-    """A network's name and the averaged weights of its run, finished or not; raises UserError."""
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network and the patients that it was trained on, as far as its run tells."""
+
+    name: str
+    network: NodeNet
+    patients: frozenset[str] = frozenset()
+
+
+def load(run: Path) -> Trained:
+    """The averaged weights of a run, finished or not; raises UserError."""
     if not (run / "run.json").is_file():
         raise UserError(f"{run} is no training run: give a folder that train.py wrote.")
     record = training.record_of(run)
     network = build(record["config"])
     network.load_state_dict(training.averaged(run)[0])
-    return record["model"], network.eval()
+    return Trained(record["model"], network.eval(), frozenset(record.get("trained", ())))
+
+
+def unseen_by(networks: Sequence[Trained], patient: str) -> dict[str, NodeNet]:
+    """The networks, by name, that were not trained on a patient; raises UserError for two of one.
+
+    Of the runs of all folds it is the one that held the patient out.
+    """
+    found: dict[str, NodeNet] = {}
+    for one in networks:
+        if patient not in one.patients:
+            if one.name in found:
+                raise UserError(f"Two runs of {one.name} never saw {patient}: give one of them.")
+            found[one.name] = one.network
+    return found
 
 
 def measured(
-    pack: Path, networks: Mapping[str, NodeNet], device: str, seeds: Sequence[int], threshold: float
+    pack: Path, trained: Sequence[Trained], device: str, seeds: Sequence[int], threshold: float
 ) -> Iterator[tuple[bool, str, dict[str, Any]]]:
-    """For each volume and way: whether the scan is as it was, the way, its figures."""
-    for case in data.read(pack):
+    """For each volume and way: whether the scan is as it was, the way, its figures.
+
+    A network is measured on patients alone that it was not trained on.
+    """
+    cases = data.read(pack)
+    by_patient = {case.name: unseen_by(trained, case.name) for case in cases}
+    if not any(by_patient.values()):
+        raise UserError(
+            f"The networks were trained on every patient of {pack}: give other patients, or runs "
+            "of folds that held them out."
+        )
+    for case in cases:
+        networks = by_patient[case.name]
         unchanged = [None] if case.nodes is not None or case.tumour is not None else []
         for seed in [*unchanged, *(seeds if case.nodes is None else ())]:
             truth = truth_of(case, seed)
@@ -120,22 +155,24 @@ def measured(
 
 
 def main(
-    pack: Annotated[Path, typer.Option("--data", help="A pack of patients never trained on.")],
+    pack: Annotated[
+        Path, typer.Option("--data", help="A pack; patients a run was trained on are left out.")
+    ],
     out: Annotated[Path, typer.Option("--out")],
     runs: Annotated[
-        list[Path], typer.Option("--run", help="Training runs instead of what is bundled.")
+        list[Path], typer.Option("--run", help="Training runs, such as all folds of one network.")
     ] = [],  # noqa: B006
     device: str = "auto",
     seed: Annotated[int, typer.Option(help="Of the first set of implanted nodes.")] = 0,
     repeats: Annotated[int, typer.Option(help="Sets of implants for each patient.")] = 10,
     threshold: float = THRESHOLD,
 ) -> None:
-    """Measure networks and their ensembles."""
+    """Measure networks and their ensembles on patients that they never saw."""
     keep_freed_blocks()
     results: dict[str, list[dict[str, Any]]] = {}
     tumours: dict[str, list[dict[str, Any]]] = {}
     try:
-        networks = dict(load(run) for run in runs) if runs else bundled()
+        networks = [load(run) for run in runs] if runs else bundled()
         seeds = range(seed, seed + repeats)
         for untouched, name, figures in measured(
             pack, networks, devices.choose(device), seeds, threshold

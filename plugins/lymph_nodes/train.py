@@ -79,6 +79,8 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     config = CONFIGS[model] if width is None else replace(CONFIGS[model], width=width)
     recipe = RECIPES[config.kind]
     edges = recipe.size if size is None else (size, size, size)
+    if fold is not None and not 0 <= fold < folds:
+        raise typer.BadParameter(f"There is no fold {fold}: give one from 0 to {folds - 1}.")
     trained, held = data.split(data.read(pack), fold, folds)
     if not trained:
         raise typer.BadParameter(f"Fold {fold} of {folds} leaves no patient to train on.")
