@@ -16,8 +16,8 @@ from inference.errors import UserError
 from inference.reading import read
 from inference.series import Geometry, Series
 from inference.worker import Cancelled, JobContext
-from plugins.lymph_nodes import datasets, regions
-from plugins.lymph_nodes.model import Config, NodeNet
+from plugins.lymph_nodes import datasets, predict, regions
+from plugins.lymph_nodes.model import CONFIGS, Config, NodeNet
 from plugins.lymph_nodes.predict import combine
 from plugins.lymph_nodes.prepare import Grid, doubts, is_tilted, known_anatomy, refuse
 from plugins.lymph_nodes.task import TASK, UNTRAINED, read_anatomy, segment
@@ -316,6 +316,20 @@ def test_known_anatomy_from_elsewhere_is_refused_though_it_has_as_many_voxels(tm
     assert arrays["anatomy"].sum() == NODE.sum()
     with pytest.raises(UserError, match="another grid"):
         TASK.request(series, {"anatomy": str(tmp_path / "other.nii.gz")})
+
+
+def test_however_large_a_volume_its_parts_fit_into_memory(monkeypatch):
+    sizes = []
+
+    def runner(network, device):
+        return lambda part: sizes.append(part.shape) or np.zeros(part.shape, np.float32)
+
+    monkeypatch.setattr(predict, "_runner", runner)
+    volume = np.zeros((150, 150, 150), np.int16)
+    search = predict.Search(volume, (3.0, 3.0, 3.0), Box.whole(volume.shape), None, "cpu")
+    network = NodeNet(CONFIGS["full"])
+    assert predict.search(network, search).shape == volume.shape
+    assert max(int(np.prod(size)) for size in sizes) <= 192**3  # 4.3 GiB with the full network
 
 
 def test_a_volume_that_does_not_tell_its_voxel_size_is_refused(installed):

@@ -26,8 +26,10 @@ OVERLAP = 8
 """Slices that neighbouring slabs share."""
 MIRRORED = ((), (-1,), (-3,), (-3, -1))
 """Axes along which a network sees a part turned over, too: those that training turns over."""
-EDGE = 256
-"""Larger volumes go through a network in parts, voxels of its grid."""
+EDGE = 192
+"""Larger volumes go through a network in parts, voxels of its grid: longer than any mediastinum.
+
+Without lungs the whole volume is searched; a part of this size takes the full network 4.3 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
