@@ -401,6 +401,14 @@ def test_an_empty_folder_and_an_unknown_layout_are_refused(tmp_path):
         datasets.find(tmp_path, "unheard")
 
 
+def test_cases_of_one_name_are_refused_for_one_would_replace_the_other(tmp_path):
+    for patient in ("first", "second"):
+        write_volume(tmp_path / patient / "scan_ct.nii.gz", chest())
+        write_volume(tmp_path / patient / "scan_nodes.nii.gz", NODE)
+    with pytest.raises(UserError, match="are called scan"):
+        datasets.find(tmp_path, "plain")
+
+
 def test_a_drawing_on_another_grid_is_refused(tmp_path):
     write_volume(tmp_path / "a_ct.nii.gz", chest())
     write_volume(tmp_path / "a_nodes.nii.gz", NODE[1:])

@@ -10,6 +10,7 @@ plain   <case>_ct.nii.gz with <case>_nodes.nii.gz; <case>_anatomy.nii.gz and <ca
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,9 @@ def find(folder: Path, layout: str) -> list[Drawn]:
     found = list(LAYOUTS[layout](folder))
     if not found:
         raise UserError(f"{folder} holds no CT with drawn nodes in the layout {layout}.")
+    for name, many in Counter(one.name for one in found).items():
+        if many > 1:
+            raise UserError(f"{many} cases in {folder} are called {name}: give each its own name.")
     return found
 
 
