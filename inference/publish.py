@@ -63,8 +63,7 @@ def taken(task: str, name: str, run: Path, folder: Path | None = None) -> Path:
         "version": details["version"],
     }
     (run / "run.json").write_text(json.dumps(record), "utf-8")
-    log = weights.find(task, name, folder).path.with_name(f"{name}_log.jsonl")
-    shutil.copyfile(log, run / "log.jsonl")
+    shutil.copyfile(weights.find(task, name, folder).log, run / "log.jsonl")
     return run
 
 
@@ -85,7 +84,7 @@ def publish(
         **about,
     }
     info = weights.save(task, name, state, entry, folder)
-    info.path.with_name(f"{name}_log.jsonl").write_text(whole_log(run), "utf-8")
+    info.log.write_text(whole_log(run), "utf-8")
     return info
 
 

@@ -49,6 +49,11 @@ class WeightsInfo:
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
 
     @property
+    def log(self) -> Path:
+        """What each run behind it was and how it went; for developers, not in the product."""
+        return self.path.with_name(f"{self.name}_log.jsonl")
+
+    @property
     def remedy(self) -> str:
         """What to do if its file is lost."""
         own = "parent" in self.details

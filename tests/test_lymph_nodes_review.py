@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -415,6 +416,18 @@ def test_the_report_is_a_page_with_pictures_and_without_names(work):
     picture = np.asarray(report.picture(page, rows[0]))
     assert (picture == report.EDGE).all(axis=-1).sum() > 50
     assert (picture == report.LONG).all(axis=-1).any()
+
+
+def test_a_key_image_at_the_border_is_not_stretched(work):
+    row, shown = work.rows[0], work.document
+    near = replace(row.node, slice=5, centroid=(5.0, 20.0, 4.0))
+    labels = np.zeros(shown.shape, np.uint8)
+    high, wide = (round(20 / step) for step in SPACING[1:])
+    labels[5, 20 - high // 2 : 20 + high - high // 2, :wide] = row.object_id
+    page = report.Page("", shown.image, labels, SPACING, [row], {}, [], "", ())
+    picture = np.asarray(report.picture(page, replace(row, node=near)))
+    rows, columns = np.nonzero((picture == report.EDGE).all(axis=-1))
+    assert np.ptp(rows) == pytest.approx(np.ptp(columns), rel=0.1)
 
 
 def test_findings_are_coded_and_rejected_nodes_left_out(work):

@@ -90,8 +90,14 @@ def bundled() -> list[Trained]:
         if info.plugin == NAME:
             network = build(info.details["network"])
             network.load_state_dict(weights.read(info))
-            found.append(Trained(info.name, network.eval()))
+            found.append(Trained(info.name, network.eval(), _patients(info.log)))
     return found
+
+
+def _patients(log: Path) -> frozenset[str]:
+    """Whom the runs of a log were trained on."""
+    lines = map(json.loads, log.read_text("utf-8").splitlines())
+    return frozenset(name for line in lines for name in line.get("trained", ()))
 
 
 @dataclass(frozen=True, slots=True)

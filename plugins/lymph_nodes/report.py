@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from inference.version import VERSION
 from inference.writing import NOTICE
@@ -162,7 +162,7 @@ def _pictures(page: Page, rows: Sequence[Row]) -> str:
 
 
 def picture(page: Page, row: Row) -> Image.Image:
-    """An axial cut round a node with its outline and both axes."""
+    """An axial cut round a node with its outline and both axes; black where the image ends."""
     _, high, wide = page.spacing
     z, (_, y, x) = row.node.slice, row.node.centroid
     half = FIELD_MM / 2
@@ -171,7 +171,9 @@ def picture(page: Page, row: Row) -> Image.Image:
     low, top = WINDOW
     cut = page.volume[z, rows, columns].astype(np.float32)
     grey = (np.clip((cut - low) / (top - low), 0, 1) * 255).astype(np.uint8)
-    size = (PIXELS * 2, PIXELS * 2)
+    extent = np.multiply(cut.shape, (high, wide))
+    down, right = np.rint(extent * (PIXELS * 2 / extent.max())).astype(int).tolist()
+    size = right, down
     made = Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC).convert("RGB")
     inside = Image.fromarray(page.labels[z, rows, columns] == row.object_id).resize(size)
     made.paste(EDGE, mask=_edge(np.asarray(inside)))
@@ -183,7 +185,7 @@ def picture(page: Page, row: Row) -> Image.Image:
             for py, px in ends
         ]
         draw.line(line, fill=color, width=3)
-    return made
+    return ImageOps.pad(made, (PIXELS * 2, PIXELS * 2))
 
 
 def _edge(inside: Array) -> Image.Image:
