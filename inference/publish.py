@@ -52,18 +52,15 @@ def keep(run: Path, folder: Path) -> Path:
 
 
 def taken(task: str, name: str, run: Path, folder: Path | None = None) -> Path:
-    """Write a bundled model as a run that held nothing out, for `--start` and `--run`."""
+    """Write a bundled model as a run like the last one behind it, for `--start` and `--run`."""
     state, details = weights.load(task, name, folder)
     run.mkdir(parents=True)
     training.save_weights(state, run / "model.safetensors", details["network"])
-    record = {
-        "model": name,
-        "config": details["network"],
-        "steps": 0,
-        "version": details["version"],
-    }
+    log = weights.find(task, name, folder).log.read_text("utf-8")
+    last = next(line for line in map(json.loads, reversed(log.splitlines())) if "run" in line)
+    record = {name: value for name, value in last.items() if name not in ("run", "start")}
     (run / "run.json").write_text(json.dumps(record), "utf-8")
-    shutil.copyfile(weights.find(task, name, folder).log, run / "log.jsonl")
+    (run / "log.jsonl").write_text(log, "utf-8")
     return run
 
 
