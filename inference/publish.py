@@ -91,8 +91,9 @@ def whole_log(run: Path) -> str:
     start = record.get("start")
     before = whole_log(run.parent / start) if start else ""
     head = json.dumps({"run": run.name, **record})
-    log = run / "log.jsonl"  # weights that were taken out of an unfinished run have none
-    return f"{before}{head}\n{log.read_text('utf-8') if log.exists() else ''}"
+    log = run / "log.jsonl"  # of a bundled model it has its heads; of some weights there is none
+    own = log.read_text("utf-8") if log.exists() else ""
+    return before + (own if own.startswith('{"run"') else f"{head}\n{own}")
 
 
 if __name__ == "__main__":

@@ -337,7 +337,9 @@ def test_only_the_networks_that_would_search_are_told(window: LimnWindow, ct: Pa
     search, document = widget.search, window.studies.selected
     search.model.clear()  # as in a new window
     search.offer()
-    assert search.model.currentText() == "Both networks, the likelier of the two"
+    assert search.model.currentText() == "Slab by slab"
+    assert search.about.text() == "slab by hand. Version 1."
+    search.model.setCurrentText("Both networks, the likelier of the two")
     assert search.about.text() == "slab by hand. Version 1. full by hand. Version 1."
     search.model.setCurrentText("Slab by slab")
     assert search.about.text() == "slab by hand. Version 1."

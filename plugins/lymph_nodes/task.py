@@ -26,13 +26,8 @@ if TYPE_CHECKING:
     from plugins.lymph_nodes.predict import Search
 
 NAME = "lymph_nodes"
-EVERY = "installed"
-NETWORKS = {
-    EVERY: ("slab", "full"),
-    "ensemble": ("slab", "full"),
-    "slab": ("slab",),
-    "full": ("full",),
-}
+DEFAULT = "slab"
+NETWORKS = {"slab": ("slab",), "full": ("full",), "ensemble": ("slab", "full")}
 BYTES_AT_LEAST = 1_500_000_000
 BYTES_A_VOXEL = 14
 """Of the volume, for its copies and maps beside the networks."""
@@ -48,7 +43,7 @@ def segment(  # noqa: PLR0913  one argument for each setting
     spacing: Sequence[float],
     anatomy: Array | None = None,
     names: Mapping[int, str] | None = None,
-    model: str = EVERY,
+    model: str = DEFAULT,
     combine: str = "max",
     threshold: float = THRESHOLD,
     smallest: float = 0.0,
@@ -139,11 +134,11 @@ def installed(model: str, *, with_anatomy: bool) -> list[WeightsInfo]:
     chosen, missing = among(present, model, with_anatomy=with_anatomy)
     if not present:
         raise UserError(UNTRAINED)
-    if not chosen or (missing and model != EVERY):
+    if missing:
         single = [info.name.removesuffix("_priors") for info in present.values()]
         raise UserError(
             f"The network {' and '.join(missing)} is not installed: choose of "
-            f"{', '.join(dict.fromkeys((EVERY, *single)))}."
+            f"{', '.join(dict.fromkeys(single))}."
         )
     return chosen
 
@@ -259,9 +254,8 @@ TASK = Task(
     entry="plugins.lymph_nodes.task:segment",
     suits=_suits,
     settings=(
-        Setting("model", "Model", EVERY, str, tuple(NETWORKS),
-                "installed: every one there is; slab: fine, in slabs; full: the chest at once; "
-                "ensemble: both"),
+        Setting("model", "Model", DEFAULT, str, tuple(NETWORKS),
+                "slab: fine, in slabs; full: the chest at once; ensemble: both"),
         Setting("combine", "Ensemble by", "max", str, ("max", "mean"),
                 "max: finds more; mean: fewer false finds"),
         Setting("threshold", "Threshold", THRESHOLD, float,

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from plugins.lymph_nodes.work import NodeWork
 
 CHOICES = {
-    ("ensemble", "max"): "Both networks, the likelier of the two",
-    ("ensemble", "mean"): "Both networks, their mean",
     ("slab", "max"): "Slab by slab",
     ("full", "max"): "The whole chest at once",
+    ("ensemble", "max"): "Both networks, the likelier of the two",
+    ("ensemble", "mean"): "Both networks, their mean",
 }
 """The model and how an ensemble is made of it."""
 
