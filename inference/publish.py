@@ -53,12 +53,12 @@ def keep(run: Path, folder: Path) -> Path:
 
 def taken(task: str, name: str, run: Path, folder: Path | None = None) -> Path:
     """Write a bundled model as a run like the last one behind it, for `--start` and `--run`."""
-    state, details = weights.load(task, name, folder)
+    info = weights.find(task, name, folder or resource_path("weights"))
     run.mkdir(parents=True)
-    training.save_weights(state, run / "model.safetensors", details["network"])
-    log = weights.find(task, name, folder).log.read_text("utf-8")
+    training.save_weights(weights.read(info), run / "model.safetensors", info.details["network"])
+    log = info.log.read_text("utf-8")
     last = next(line for line in map(json.loads, reversed(log.splitlines())) if "run" in line)
-    record = {name: value for name, value in last.items() if name not in ("run", "start")}
+    record = {key: value for key, value in last.items() if key not in ("run", "start")}
     (run / "run.json").write_text(json.dumps(record), "utf-8")
     (run / "log.jsonl").write_text(log, "utf-8")
     return run

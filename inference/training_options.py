@@ -39,15 +39,17 @@ def begun(
     config: Mapping[str, Any],
     start: Path | None,
     held_out: Sequence[str] = (),
+    inherit: Callable[[Network, Network], None] = widen,
 ) -> Network:
-    """A new network; with what that of the run `start` knows, if given, widened where it is wider.
+    """A new network; it inherits what that of the run `start` knows, if given.
 
-    The run must have held out the same images. Raises BadParameter.
+    By default it is widened where it is wider. The run must have held out the same images. Raises
+    BadParameter, also where `inherit` raises ValueError.
     """
     network = build(config)
     if start is not None:
         try:
-            widen(network, continued(build, start, held_out))
+            inherit(network, continued(build, start, held_out))
         except ValueError as error:
             raise typer.BadParameter(f"{start} is no start for this network: {error}.") from error
     return network

@@ -84,6 +84,14 @@ def test_the_full_volume_network_inherits_from_the_slab_wise_one():
     assert not own[:, deeper.shape[1] :].any()
 
 
+@pytest.mark.parametrize(("older", "newer"), [("full", "slab"), ("slab_priors", "slab")])
+def test_a_network_does_not_inherit_from_one_that_has_more(older, newer):
+    with pytest.raises(ValueError, match="parts that this one lacks"):
+        NodeNet(SMALL[newer]).inherit(NodeNet(SMALL[older]))
+    with pytest.raises(ValueError, match="other channels"):
+        NodeNet(replace(SMALL[newer], width=8)).inherit(NodeNet(SMALL[newer]))
+
+
 def test_the_dice_loss_is_between_0_and_1_and_counts_the_nodes_alone():
     nodes = torch.zeros(1, 1, 8, 8, 8)
     nodes[..., 2:6, 2:6, 2:6] = 1

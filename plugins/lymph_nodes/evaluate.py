@@ -83,6 +83,15 @@ def _all(single: Maps, ending: str = "") -> Maps:
     return {name + ending: probability for name, probability in found.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network and the patients that it was trained on, as far as its run tells."""
+
+    name: str
+    network: NodeNet
+    patients: frozenset[str] = frozenset()
+
+
 def bundled() -> list[Trained]:
     """Every network that is installed."""
     found = []
@@ -98,15 +107,6 @@ def _patients(log: Path) -> frozenset[str]:
     """Whom the runs of a log were trained on."""
     lines = map(json.loads, log.read_text("utf-8").splitlines())
     return frozenset(name for line in lines for name in line.get("trained", ()))
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A network and the patients that it was trained on, as far as its run tells."""
-
-    name: str
-    network: NodeNet
-    patients: frozenset[str] = frozenset()
 
 
 def load(run: Path) -> Trained:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SLAB = 32
 """Axial slices that the slab-wise network sees at once."""
@@ -111,11 +111,14 @@ class NodeNet(nn.Module):
     def inherit(self, older: NodeNet) -> None:
         """Begin with what a network of either kind and the same channels has learned.
 
-        An input that it did not have, the priors or pooled copies, has no effect at first.
+        An input that it did not have, the priors or pooled copies, has no effect at first. Raises
+        ValueError if it has what this one lacks.
         """
         own, behind = self.state_dict(), len(self.heads) - len(older.heads)
         for name, value in older.state_dict().items():
             place = _HEAD.sub(lambda found: f"heads.{int(found[1]) + behind}.", name)
+            if place not in own or not _fits(value.shape, own[place].shape):
+                raise ValueError("it has parts that this one lacks, or other channels")
             same = tuple(slice(size) for size in value.shape)
             own[place].zero_()[same].copy_(value)
 
@@ -180,6 +183,12 @@ class Gate(nn.Module):
         """The signal, each voxel weighted from 0 to 1."""
         asked = F.relu(self.signal(signal) + self.gating(gating))
         return signal * torch.sigmoid(self.share(asked))
+
+
+def _fits(known: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether a tensor differs from another at most by inputs that it lacks."""
+    same = (*known[:1], *known[2:]) == (*wanted[:1], *wanted[2:])
+    return same and tuple(known[1:2]) <= tuple(wanted[1:2])
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

@@ -6,7 +6,7 @@ taken. No patient that is reported ever chooses a step, a threshold or a weight.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -92,9 +92,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
         "implanted": [case.name for case in trained if case.nodes is None],
     }  # fmt: skip
     torch.manual_seed(seed)
-    network = NodeNet(config)
-    if start is not None:
-        network.inherit(options.continued(build, start, record["held_out"]))
+    network = options.begun(build, asdict(config), start, record["held_out"], NodeNet.inherit)
     record["config"] = network.describe()
     options.note(out, start, record)
     plan = training.Plan(
