@@ -56,12 +56,11 @@ class CineBar(QFrame):
 
     def _build(self) -> None:
         rows = QVBoxLayout(self)
-        rows.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        rows.setContentsMargins(*[GRID // 2] * 4)
         rows.setSpacing(0)
         row = self._row = QHBoxLayout()
-        row.setSpacing(GRID)
-        self.button = button("Play", self._cine.toggle, tip="Play or pause  (Space)")
-        self.button.setStyleSheet("min-width: 3.5em")  # "Pause" is wider than "Play"
+        row.setSpacing(GRID // 2)
+        self.button = button("", self._cine.toggle, name="Play", tip="Play or pause  (Space)")
         self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.slider = FrameSlider()
         self.slider.valueChanged.connect(self._go)
@@ -81,7 +80,7 @@ class CineBar(QFrame):
         row.addWidget(self.speed)
 
     def _play_changed(self, on: bool) -> None:
-        self.button.setText("Pause" if on else "Play")
+        self.button.setAccessibleName("Pause" if on else "Play")
         self.button.setIcon(self._icons[on])
 
     def _go(self, frame: int) -> None:

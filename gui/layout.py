@@ -26,13 +26,14 @@ DISCLAIMER = "Research use only. Not for diagnosis."
 START, IMAGES, WAITING, PREVIEW = range(4)  # pages of the middle
 SPARED = 760
 """px of the window that no dock takes unasked: images, and the other dock."""
+NARROWEST = 340
+"""px of the middle: both docks may be narrow before the picture is."""
 Area = Qt.DockWidgetArea
 
 
 def pages(start: QWidget, images: QWidget, preview: QWidget) -> QStackedWidget:
     """The middle: one page at a time, in the order of START, IMAGES, WAITING, PREVIEW."""
     made = QStackedWidget()
-    made.setMinimumWidth(340)  # both docks may be narrow before the picture is
     waiting = label("Preparing the views…", "quiet")
     waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
     for page in (start, images, waiting, preview):
@@ -95,13 +96,13 @@ def _dock(
     dock.setObjectName(title.lower())
     dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
     dock.setTitleBarWidget(QWidget(dock))
-    dock.setWidget(_at_least(least, widget))
+    dock.setWidget(at_least(least, widget))
     window.addDockWidget(area, dock)
     window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
     return dock
 
 
-def _at_least(width: int, widget: QWidget) -> QWidget:
+def at_least(width: int, widget: QWidget) -> QWidget:
     """No narrower than `width`, nor than it needs: a minimum of its own would hide that."""
     holder = QWidget()
     inside = column(holder, (0, 0, 0, 0), 0)

@@ -61,6 +61,16 @@ def slider(name: str, lowest: int, highest: int, value: int) -> QSlider:
     return made
 
 
+def choice(name: str, texts: Iterable[str] = (), letters: int = 8) -> QComboBox:
+    """A box to choose from, as wide as so many letters; name: what a screen reader says."""
+    made = QComboBox()
+    made.setAccessibleName(name)
+    made.addItems(list(texts))
+    made.setMinimumContentsLength(letters)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return made
+
+
 def offer_models(choice: QComboBox, task: Task) -> None:
     """Fill a box with the installed ones of the task's models; their names are its data.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, QSize, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
@@ -22,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from gui.actions import sequences
 from gui.correct_actions import CORRECT_TOOLS
+from gui.sections import choice
 from gui.theme import GRID, THEMES, Theme, icon
 
 if TYPE_CHECKING:
@@ -135,9 +135,7 @@ class ToolsPanel(QWidget):
         box = QWidget(self)
         grid = QGridLayout(box)
         grid.setContentsMargins(0, 0, 0, 0)
-        self.source = QComboBox()
-        self.source.setAccessibleName("Levels of")
-        self.source.addItems(["Levels of the image", "Levels of the AI's probability"])
+        self.source = choice("Levels of", ["Levels of the image", "Levels of the AI's probability"])
         self.source.currentIndexChanged.connect(self._choose_source)
         grid.addWidget(self.source, 0, 0, 1, 4)
         self.lowest, self.highest = QDoubleSpinBox(), QDoubleSpinBox()

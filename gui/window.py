@@ -135,7 +135,7 @@ class LimnWindow(QMainWindow):
         self.preview = Preview()
         images = layout.below(self.views, self.cine_bar)
         self._pages = layout.pages(self.start_page, images, self.preview)
-        self.setCentralWidget(self._pages)
+        self.setCentralWidget(layout.at_least(layout.NARROWEST, self._pages))
         self.study_panel = StudyPanel(self.studies)
         self.task_panel = TaskPanel(self.studies)
         self.correct_panel = CorrectPanel(self.correction, self.studies, self.settings)

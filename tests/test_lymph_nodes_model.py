@@ -73,6 +73,15 @@ def test_a_network_that_inherits_says_the_same_whatever_the_priors_at_first(olde
     torch.testing.assert_close(found, wanted)
 
 
+@pytest.mark.parametrize(("older", "newer"), [("slab_priors", "slab"), ("full_priors", "full")])
+def test_a_network_without_priors_inherits_what_one_with_them_says_of_nothing_known(older, newer):
+    first, second = NodeNet(SMALL[older]), NodeNet(SMALL[newer])
+    second.inherit(first)
+    image = torch.randn(1, 1, 16, 16, 16)
+    [wanted] = first.eval()(torch.cat([image, torch.zeros_like(image)], dim=1))
+    torch.testing.assert_close(second.eval()(image)[0], wanted)
+
+
 def test_the_full_volume_network_inherits_from_the_slab_wise_one():
     slab, full = NodeNet(SMALL["slab"]), NodeNet(SMALL["full"])
     torch.nn.init.constant_(slab.heads[0].bias, 3)
@@ -84,7 +93,7 @@ def test_the_full_volume_network_inherits_from_the_slab_wise_one():
     assert not own[:, deeper.shape[1] :].any()
 
 
-@pytest.mark.parametrize(("older", "newer"), [("full", "slab"), ("slab_priors", "slab")])
+@pytest.mark.parametrize(("older", "newer"), [("full", "slab"), ("full_priors", "slab")])
 def test_a_network_does_not_inherit_from_one_that_has_more(older, newer):
     with pytest.raises(ValueError, match="parts that this one lacks"):
         NodeNet(SMALL[newer]).inherit(NodeNet(SMALL[older]))

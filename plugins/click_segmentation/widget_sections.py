@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout
+from qtpy.QtWidgets import QCheckBox, QGridLayout
 
 from gui.actions import sequences
 from gui.objects_panel import ObjectsPanel
 from gui.parts import button
-from gui.sections import Titled, offer_models, quiet, row, switch
+from gui.sections import Titled, choice, offer_models, quiet, row, switch
 from gui.theme import GRID, THEMES, Theme, icon
 from plugins.click_segmentation.actions import PROMPT_ACTIONS
 from plugins.click_segmentation.prompts import KINDS
@@ -175,8 +175,7 @@ class ModelSection(Titled):
     def __init__(self, asking: Asking) -> None:
         super().__init__("Model")
         self._asking = asking
-        self.choice = QComboBox()
-        self.choice.setAccessibleName("Model")
+        self.choice = choice("Model")
         self.offer()
         self.choice.currentIndexChanged.connect(self._choose)
         self.column.addWidget(self.choice)

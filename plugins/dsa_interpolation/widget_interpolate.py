@@ -7,12 +7,12 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QSpinBox
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QSpinBox
 
 from gui.background import Background
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import offer_models, quiet
+from gui.sections import choice, offer_models, quiet
 from gui.theme import GRID
 from inference import memory
 from inference.errors import UserError
@@ -54,12 +54,10 @@ class InterpolatePage(Page):
         self.times = QLineEdit()
         self.times.setAccessibleName("Times of new frames, ms")
         self.times.setPlaceholderText("evenly, or ms: 120, 250.5")
-        self.source = QComboBox()
-        self.source.setAccessibleName("Frames to start from")
+        self.source = choice("Frames to start from")
         self.source.addItem("frames as stored", "raw")
         self.source.addItem("subtracted frames", "subtracted")
-        self.model = QComboBox()
-        self.model.setAccessibleName("Model")
+        self.model = choice("Model")
         offer_models(self.model, TASK)
         self.run_button = button("Interpolate", self.run, "primary")
         self.running = RunningJobs(

@@ -29,6 +29,8 @@ RARE = 0.01
 OPEN = 2.0
 """Attention gates begin open, at a sigmoid of this."""
 _HEAD = re.compile(r"^heads\.(\d+)\.")
+_SEES = re.compile(r"^encoder\.(blocks\.0\.0|copies\.\d+)\.0\.weight$")
+"""Convolutions that take the image and, beside it, the priors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,15 @@ class NodeNet(nn.Module):
     def inherit(self, older: NodeNet) -> None:
         """Begin with what a network of either kind and the same channels has learned.
 
-        An input that it did not have, the priors or pooled copies, has no effect at first. Raises
-        ValueError if it has what this one lacks.
+        An input that it did not have, the priors or pooled copies, has no effect at first. Its
+        priors are left out where this one has none, as if nothing were known. Raises ValueError
+        if it has other parts that this one lacks.
         """
         own, behind = self.state_dict(), len(self.heads) - len(older.heads)
-        for name, value in older.state_dict().items():
+        blind = older.config.priors and not self.config.priors
+        for name, learned in older.state_dict().items():
             place = _HEAD.sub(lambda found: f"heads.{int(found[1]) + behind}.", name)
+            value = learned[:, :1] if blind and _SEES.search(name) else learned
             if place not in own or not _fits(value.shape, own[place].shape):
                 raise ValueError("it has parts that this one lacks, or other channels")
             same = tuple(slice(size) for size in value.shape)

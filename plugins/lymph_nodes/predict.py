@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 OVERLAP = 8
 """Slices that neighbouring slabs share."""
-MIRRORED = ((), (-1,), (-3,), (-3, -1))
-"""Axes along which a network sees a part turned over, too: those that training turns over."""
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (-1,))
+"""Axes along which a network sees a part turned over, too: left to right, as in training."""
 EDGE = 192
 """Larger volumes go through a network in parts, voxels of its grid: longer than any mediastinum.
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox
-
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import Section, quiet, row, silent
+from gui.sections import Section, choice, quiet, row, silent
 from gui.studies import UNNAMED, series_title, study_title
 from inference.errors import UserError
 from plugins.lymph_nodes.review import Earlier
@@ -37,11 +35,7 @@ class CompareSection(Section["NodeWork"]):
         super().__init__(session, "Earlier study")
         self._work_of = work_of
         self._waiting: tuple[NodeWork, NodeWork] | None = None
-        self.choice = QComboBox()
-        self.choice.setAccessibleName("Earlier study")
-        self.choice.setMinimumContentsLength(10)
-        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        self.choice.setSizeAdjustPolicy(policy)
+        self.choice = choice("Earlier study", letters=10)
         self.button = button("Compare", self.compare, name="Compare with the earlier study")
         self.running = RunningJobs(session.jobs, "comparing studies")
         self.running.changed.connect(self.refresh)

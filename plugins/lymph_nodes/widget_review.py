@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
+from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from gui.parts import button
-from gui.sections import Section, quiet, row, silent, switch
+from gui.sections import Section, choice, quiet, row, silent, switch
 from inference.errors import UserError
 from plugins.lymph_nodes import edits, widget_look
 from plugins.lymph_nodes.review import STATES, response, sum_of_targets, targets_of
@@ -40,8 +40,8 @@ class ReviewSection(Section[NodeWork]):
         super().__init__(session, "Nodes")
         self.table = NodeTable()
         self.count = quiet()
-        self.least = _choice("Sizes shown", [*SIZES])
-        self.state = _choice("States shown", ["Every state", *(s.capitalize() for s in STATES)])
+        self.least = choice("Sizes shown", SIZES)
+        self.state = choice("States shown", ["Every state", *(s.capitalize() for s in STATES)])
         self.close_up = QCheckBox("Close-up")
         self.close_up.setChecked(True)
         self.close_up.setToolTip("Bring 15 cm round a chosen node into the views")
@@ -51,7 +51,7 @@ class ReviewSection(Section[NodeWork]):
         self.split_button = _key("Split", "Shift+S", self.split)
         self.merge_button = _key("Merge", "Shift+M", self.merge)
         self.add_button = switch("Add", self._add, ASKS)
-        self.station = _choice("Station", [PROPOSED, UNKNOWN, *STATIONS])
+        self.station = choice("Station", [PROPOSED, UNKNOWN, *STATIONS], letters=12)
         self.target = QCheckBox("Target")
         self.target.setToolTip("Follow this node as a target  (Shift+T)")
         self.targets = quiet()
@@ -65,7 +65,6 @@ class ReviewSection(Section[NodeWork]):
         for number, (name, full) in enumerate(STATIONS.items(), start=2):
             self.station.setItemText(number, f"{name}  {full}")
             self.station.setItemData(number, name)
-        self.station.setMinimumContentsLength(12)
         for part in (
             row(self.least, self.state),
             self.table,
@@ -296,15 +295,6 @@ class ReviewSection(Section[NodeWork]):
             what()
         except UserError as error:
             self.session.notices.failed(error)
-
-
-def _choice(name: str, texts: list[str]) -> QComboBox:
-    made = QComboBox()
-    made.setAccessibleName(name)
-    made.addItems(texts)
-    made.setMinimumContentsLength(6)
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return made
 
 
 def _key(text: str, key: str, slot: Callable[[], object]) -> QPushButton:

@@ -6,11 +6,11 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
+from qtpy.QtWidgets import QDoubleSpinBox
 
 from gui.parts import button, label
 from gui.running_jobs import RunningJobs
-from gui.sections import Banner, Section, quiet, row, silent, slider
+from gui.sections import Banner, Section, choice, quiet, row, silent, slider
 from inference import memory, weights
 from inference.errors import UserError
 from plugins.lymph_nodes.outcome import anatomy_of
@@ -40,8 +40,7 @@ class SearchSection(Section["NodeWork"]):
     def __init__(self, session: Session, work_of: Callable[[Document], NodeWork]) -> None:
         super().__init__(session, "Search")
         self._work_of = work_of
-        self.model = QComboBox()
-        self.model.setAccessibleName("Networks")
+        self.model = choice("Networks")
         self.model.currentIndexChanged.connect(self._tell_about)
         self.about = quiet()
         self._present: dict[str, WeightsInfo] = {}

@@ -7,11 +7,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QSpinBox
 
 from gui.parts import button
 from gui.running_jobs import RunningJobs
-from gui.sections import Banner, Section, offer_models, quiet, silent, slider
+from gui.sections import Banner, Section, choice, offer_models, quiet, silent, slider
 from gui.task_runner import deliver
 from gui.theme import GRID
 from inference import memory
@@ -27,8 +27,7 @@ class ModelSection(Section["VesselWork"]):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Model")
-        self.model = QComboBox()
-        self.model.setAccessibleName("Model")
+        self.model = choice("Model")
         self.about = quiet()
         self.run_button = button("Find vessels", self.run, "primary")
         self.running = RunningJobs(session.jobs, "finding vessels")
