@@ -188,6 +188,13 @@ def test_folds_hold_every_patient_out_once(case):
     assert data.split(found, None, 5)[1] == []
 
 
+def test_studies_of_a_patient_are_held_out_together(case):
+    found = [replace(case, name=name) for name in ("a__2019", "a__2021", "b", "c__1")]
+    trained, held = data.split(found, 0, 3)
+    assert [one.name for one in held] == ["a__2019", "a__2021"]
+    assert [one.name for one in trained] == ["b", "c__1"]
+
+
 @pytest.mark.parametrize("name", ["slab", "full_priors"])
 def test_training_lowers_the_loss_and_goes_on_where_it_stopped(case, name, tmp_path):
     torch.manual_seed(0)

@@ -72,6 +72,11 @@ class Case:
     tumour: Array | None = None  # bool, drawn tumours, in which there may be nodes
 
     @property
+    def patient(self) -> str:
+        """Whose it is: of a name such as patient__study the first part."""
+        return self.name.partition("__")[0]
+
+    @property
     def enhanced(self) -> bool:
         """Whether contrast medium shows."""
         return self.blood > self.tissue + ENHANCED_HU

@@ -199,10 +199,13 @@ def _shown(
 
 def split(found: Sequence[Case], fold: int | None, folds: int) -> tuple[list[Case], list[Case]]:
     """Cases to train on and, every `folds`-th patient in the order of names, to hold out."""
+    patients = sorted({case.patient for case in found})
+    away = set() if fold is None else set(patients[fold::folds])
     ordered = sorted(found, key=lambda case: case.name)
-    held = [] if fold is None else ordered[fold::folds]
-    names = {case.name for case in held}
-    return [case for case in ordered if case.name not in names], held
+    return (
+        [case for case in ordered if case.patient not in away],
+        [case for case in ordered if case.patient in away],
+    )
 
 
 def read(pack: Path) -> list[Case]:

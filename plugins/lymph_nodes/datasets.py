@@ -4,7 +4,8 @@ lnq     LNQ2023: <case>-ct.nrrd with <case>-seg.nrrd; of training cases only som
 nih     NIH CT Lymph Nodes: CTs as DICOM folders or NIfTI, masks as NIfTI; one number names both
 lynos   LyNoS: Pat<n>/pat<n>_data.nii.gz, …_labels_LymphNodes.nii.gz and further labels
 plain   <case>_ct.nii.gz with <case>_nodes.nii.gz; <case>_anatomy.nii.gz and <case>_known.nii.gz,
-        where the nodes are drawn completely, may be there too
+        where the nodes are drawn completely, may be there too; several studies of a patient are
+        called <patient>__<study>, so that none trains while another is held out
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QCheckBox, QPushButton
 from gui.parts import button
 from gui.sections import Section, choice, quiet, row, silent, switch
 from inference.errors import UserError
-from plugins.lymph_nodes import edits, widget_look
-from plugins.lymph_nodes.review import STATES, response, sum_of_targets, targets_of
+from plugins.lymph_nodes import edits, widget_look, wording
+from plugins.lymph_nodes.review import STATES
 from plugins.lymph_nodes.shaping import NoNodeError
 from plugins.lymph_nodes.stations import STATIONS
 from plugins.lymph_nodes.widget_look import AddTool
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from plugins.lymph_nodes.review import Row, State
 
 SIZES = {"All sizes": 0.0, "≥ 10 mm": 10.0, "≥ 15 mm": 15.0}
-PROPOSED, UNKNOWN = "As proposed", "Not known"
-NONE = "No nodes yet: find them, or add one by a click."
+UNKNOWN = "Not known"
 ASKS = "Shift+A, then click a node that was missed: the outline is made by itself."
 
 
@@ -51,7 +50,7 @@ class ReviewSection(Section[NodeWork]):
         self.split_button = _key("Split", "Shift+S", self.split)
         self.merge_button = _key("Merge", "Shift+M", self.merge)
         self.add_button = switch("Add", self._add, ASKS)
-        self.station = choice("Station", [PROPOSED, UNKNOWN, *STATIONS], letters=12)
+        self.station = choice("Station", [wording.PROPOSED, UNKNOWN, *STATIONS], letters=12)
         self.target = QCheckBox("Target")
         self.target.setToolTip("Follow this node as a target  (Shift+T)")
         self.targets = quiet()
@@ -93,8 +92,8 @@ class ReviewSection(Section[NodeWork]):
         self.table.show_compared(bool(self.work and self.work.compared_with))
         self.table.show_rows(rows)
         self._show_awaited()
-        self.count.setText(_counted(rows))
-        self.targets.setText(_targets(rows))
+        self.count.setText(wording.counted(rows))
+        self.targets.setText(wording.targets(rows))
         self._show_chosen()
 
     def _show_awaited(self) -> None:
@@ -117,7 +116,7 @@ class ReviewSection(Section[NodeWork]):
             part.setEnabled(decided)
         with silent(self.station, self.target):
             self.target.setChecked(chosen is not None and chosen.review.target)
-            self.station.setItemText(0, _proposal(chosen))
+            self.station.setItemText(0, wording.proposal(chosen))
             self.station.setCurrentIndex(self._station_index(chosen))
         shown = self.work is not None and self.session.views.document is self.work.document
         if self.work is not None and shown and self.isVisible():
@@ -300,33 +299,3 @@ class ReviewSection(Section[NodeWork]):
 def _key(text: str, key: str, slot: Callable[[], object]) -> QPushButton:
     name = text.partition(" (")[0]
     return button(text, slot, name=name, tip=f"{name}  ({key})")
-
-
-def _counted(rows: list[Row]) -> str:
-    """How many there are, and how far the reading is."""
-    made = [row for row in rows if row.number]
-    if not made:
-        return f"{len(rows)} found so far" if rows else NONE
-    kept = [row for row in made if row.review.state != "rejected"]
-    large = sum(row.node.short_axis_mm >= 10 for row in kept)
-    decided = sum(row.review.state != "open" for row in made)
-    many = f"{len(kept)} node{'s' * (len(kept) != 1)}, {large} of 10 mm or more"
-    return f"{many} · {decided} of {len(made)} decided"
-
-
-def _targets(rows: list[Row]) -> str:
-    targets = targets_of(rows)
-    if not targets:
-        return ""
-    total = f"{len(targets)} target{'s' if len(targets) > 1 else ''}, sum of short axes " \
-            f"{sum_of_targets(targets):.1f} mm."  # fmt: skip
-    small = sum(row.node.short_axis_mm < 15 for row in targets)
-    doubt = f" {small} below 15 mm." if small else ""
-    change = response(rows)
-    return total + doubt + (f"\n{change[:1].upper()}{change[1:]}." if change else "")
-
-
-def _proposal(chosen: Row | None) -> str:
-    if chosen is None:
-        return PROPOSED
-    return f"{PROPOSED}: {chosen.suggestion.station or 'not known'}"
