@@ -296,7 +296,7 @@ def test_three_corrected_cases_make_a_weak_model_better_and_it_can_be_rolled_bac
     )
     wait_until(lambda: window.session.jobs.state == "ready")
     QTest.mouseClick(dialog.tune_button, LEFT)
-    wait_until(lambda: dialog.table.rowCount() == 2)
+    wait_until(lambda: dialog.table.rowCount() == 2, 600)  # it learns: minutes beside other work
     assert steps[0] > 0
     assert not run.exists()
 
