@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QProgressBar,
+    QRadioButton,
     QScrollBar,
     QTabBar,
     QTabWidget,
@@ -98,12 +99,22 @@ def nameless(root: QWidget) -> list[str]:
 
 def unreachable(root: QWidget) -> list[str]:
     """What can be used by the mouse alone: no Tab comes there, no command does the same."""
-    tab = Qt.FocusPolicy.TabFocus
     return [
         described(part)
         for part in visible(root, USED)
-        if part.isEnabled() and part.focusPolicy() & tab != tab and not has_command(part)
+        if part.isEnabled() and not (takes_tab(part) or by_arrows(part) or has_command(part))
     ]
+
+
+def takes_tab(part: QWidget) -> bool:
+    tab = Qt.FocusPolicy.TabFocus
+    return bool(part.focusPolicy() & tab == tab)
+
+
+def by_arrows(part: QWidget) -> bool:
+    """Whether arrow keys lead there: of buttons one of which is chosen, Tab stops at that alone."""
+    beside = part.parentWidget().findChildren(QRadioButton)
+    return isinstance(part, QRadioButton) and any(map(takes_tab, beside))
 
 
 def has_command(part: QWidget) -> bool:
@@ -119,10 +130,9 @@ def out_of_order(root: QWidget) -> list[str]:
 
 
 def chain(root: QWidget) -> Iterator[QWidget]:
-    tab = Qt.FocusPolicy.TabFocus
     part = root.nextInFocusChain()
     while part is not root:
-        if part.focusPolicy() & tab == tab and part.isEnabled() and not inner(part):
+        if takes_tab(part) and part.isEnabled() and not inner(part):
             yield part
         part = part.nextInFocusChain()
 
