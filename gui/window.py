@@ -200,6 +200,7 @@ class LimnWindow(QMainWindow):
         self.resize(1440, 900)
         now = self.settings.now
         self.restoreGeometry(QByteArray.fromBase64(now.geometry.encode()))
+        self.resize(self.size().boundedTo(self.screen().availableSize()))
         self.restoreState(QByteArray.fromBase64(now.docks.encode()))
         self._refresh()
         if self.settings.problem:

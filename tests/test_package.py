@@ -110,6 +110,14 @@ def test_the_program_saves_a_picture_of_what_it_was_given(tmp_path: Path) -> Non
     assert middle[0] > middle[1] > middle[2] > 10  # the fundus, orange, fills the middle
 
 
+def test_the_window_is_no_larger_than_the_screen(tmp_path: Path) -> None:
+    sample = ROOT / "resources" / "samples" / "dsa_run.dcm"
+    small = ["xvfb-run", "--auto-servernum", "--server-args=-screen 0 1024x700x24"]
+    command = [sys.executable, ROOT / "app.py", sample, "--screenshot", tmp_path / "window.png"]
+    assert subprocess.run([*small, *command], timeout=120).returncode == 0
+    assert iio.imread(tmp_path / "window.png").shape[:2] == (700, 1024)
+
+
 def test_the_program_refuses_what_it_does_not_know() -> None:
     done = subprocess.run([sys.executable, ROOT / "app.py", "--nonsense"], capture_output=True)
     assert done.returncode == 2
