@@ -71,21 +71,21 @@ def choice(name: str, texts: Iterable[str] = (), letters: int = 8) -> QComboBox:
     return made
 
 
-def offer_models(choice: QComboBox, task: Task) -> None:
+def offer_models(box: QComboBox, task: Task) -> None:
     """Fill a box with the installed ones of the task's models; their names are its data.
 
     Filled again, as when another version is in use, it keeps what was chosen.
     """
-    before = choice.currentData()
-    choice.clear()
+    before = box.currentData()
+    box.clear()
     installed = {info.name: info for info in weights.describe() if info.plugin == task.name}
     names = next(setting for setting in task.settings if setting.name == "model").choices
     for info in (installed[name] for name in names if name in installed):
-        choice.addItem(f"{info.name.capitalize()}, version {info.version}", info.name)
-        choice.setItemData(choice.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole)
-    if not choice.count():
-        choice.addItem("No model is installed", None)
-    choice.setCurrentIndex(max(choice.findData(before), 0))
+        box.addItem(f"{info.name.capitalize()}, version {info.version}", info.name)
+        box.setItemData(box.count() - 1, info.summary, Qt.ItemDataRole.ToolTipRole)
+    if not box.count():
+        box.addItem("No model is installed", None)
+    box.setCurrentIndex(max(box.findData(before), 0))
 
 
 def row(*parts: QWidget) -> QWidget:

@@ -113,8 +113,12 @@ def takes_tab(part: QWidget) -> bool:
 
 def by_arrows(part: QWidget) -> bool:
     """Whether arrow keys lead there: of buttons one of which is chosen, Tab stops at that alone."""
-    beside = part.parentWidget().findChildren(QRadioButton)
-    return isinstance(part, QRadioButton) and any(map(takes_tab, beside))
+    if not isinstance(part, QRadioButton):
+        return False
+    beside = part.parentWidget().findChildren(
+        QRadioButton, options=Qt.FindChildOption.FindDirectChildrenOnly
+    )
+    return any(takes_tab(other) and other.isVisible() and other.isEnabled() for other in beside)
 
 
 def has_command(part: QWidget) -> bool:

@@ -636,7 +636,9 @@ def test_a_map_and_its_scale_come_back_with_a_project(window: LimnWindow) -> Non
     widget = dock(window)
     QTest.mouseClick(widget.subtraction.switch, LEFT)
     widget.tabs.setCurrentIndex(2)
-    QTest.mouseClick(widget.maps.choices["arrival"], LEFT, PLAIN, QPoint(8, 8))
+    QTest.mouseClick(widget.maps.choices["peak"], LEFT, PLAIN, QPoint(8, 8))
+    QTest.keyClick(widget.maps.choices["peak"], Qt.Key.Key_Down)  # by arrow keys to the next one
+    assert widget.maps.choices["arrival"].isChecked()
     wait_until(lambda: widget.work.map is not None)
     before = widget.work.map.values
     widget.maps.high.setValue(0.9)
