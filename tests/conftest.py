@@ -13,11 +13,13 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from qtpy.QtCore import QByteArray
+
     from gui.window import LimnWindow
     from inference.cohort import LocalCrew
 
 ROOT = Path(__file__).parents[1]
-
+WINDOW_SIZE = 1200, 800
 
 # a busy computer is no fault of the code
 hypothesis.settings.register_profile(
@@ -86,20 +88,28 @@ def shared_window(qapp: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     qapp.setStyle("Fusion")
     folder = tmp_path_factory.mktemp("window")
     window = LimnWindow(SettingsFile(folder / "settings.json"))
-    window.resize(1200, 800)
+    window.resize(*WINDOW_SIZE)
     window.show()
     wait_until(lambda: window.is_ready)
     yield window
     window.close()
 
 
+@pytest.fixture(scope="session")
+def first_places(shared_window: LimnWindow) -> QByteArray:
+    """Where the docks of the window stand before any test."""
+    return shared_window.saveState()
+
+
 @pytest.fixture
-def window(shared_window: LimnWindow) -> Iterator[LimnWindow]:
+def window(shared_window: LimnWindow, first_places: QByteArray) -> Iterator[LimnWindow]:
     """The window with nothing open and default settings; what a test opens is closed after it."""
     from qtpy.QtWidgets import QDialog
 
     from gui.settings import Settings
 
+    shared_window.resize(*WINDOW_SIZE)
+    shared_window.restoreState(first_places)
     shared_window.activateWindow()
     yield shared_window
     for dialog in shared_window.findChildren(QDialog):
