@@ -8,7 +8,7 @@ features with the clicked ones, lets every place look at every other once, and c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Config:
 
 
 FAST = Config((12, 32, 64, 128, 192), (1, 2, 2, 2), (24, 48, 96, 128), 24, 4, 2)
-LARGE = Config((24, 64, 128, 256, 384), (2, 3, 4, 3), (48, 96, 192, 256), 48, 8, 4)
+LARGE = replace(FAST, depths=(2, 4, 6, 4), looks=4)  # deeper where it costs no further click
 CONFIGS = {"fast": FAST, "large": LARGE}
 
 
@@ -66,6 +66,11 @@ class Residual(nn.Module):
         result: Tensor = F.relu(x + self.norm(self.second(self.first(x))))
         return result
 
+    def step_aside(self) -> None:
+        """Pass on what a ReLU gave, until training makes more of it."""
+        nn.init.zeros_(self.norm.weight)
+        nn.init.zeros_(self.norm.bias)
+
 
 class Look(nn.Module):
     """Every place looks at every other (self-attention), then thinks (MLP); residual."""
@@ -93,6 +98,12 @@ class Look(nn.Module):
         tokens = tokens + self.think(self.between(tokens))
         result: Tensor = tokens.transpose(1, 2).reshape(batch, channels, down, right)
         return result
+
+    def step_aside(self) -> None:
+        """Pass on what comes, until training makes more of it."""
+        for last in (self.place, self.answer, self.think[-1]):
+            for weights in last.parameters():
+                nn.init.zeros_(weights)
 
 
 class Encoder(nn.Module):
@@ -216,6 +227,20 @@ class ClickNet(nn.Module):
     def forward(self, image: Tensor, prompts: Tensor) -> Tensor:
         """Logits (batch, 1, down, right)."""
         return self.decode(self.encode(image), prompts)
+
+    def inherit(self, shallow: ClickNet) -> None:
+        """Begin with what a network of the same channels knows that is nowhere deeper.
+
+        What it lacks changes nothing at first. Raises ValueError if it has what this one lacks.
+        """
+        known, own = shallow.state_dict(), self.state_dict()
+        if any(name not in own or own[name].shape != known[name].shape for name in known):
+            raise ValueError("it is deeper somewhere, or has other channels")
+        self.load_state_dict(known, strict=False)
+        before = dict(shallow.named_modules())
+        for name, part in self.named_modules():
+            if name not in before and isinstance(part, Residual | Look):
+                part.step_aside()
 
 
 def likeness(directions: Tensor, marked: Tensor) -> Tensor:
