@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QCoreApplication, QDate, Qt, QTimer
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
@@ -20,7 +19,7 @@ from qtpy.QtWidgets import (
 from gui.background import Background
 from gui.parts import button, column, label
 from gui.running_jobs import RunningJobs
-from gui.sections import row, silent
+from gui.sections import choice, row, silent
 from gui.theme import GRID
 from inference.messages import Priority
 from plugins.dicom.index import Index, SeriesRow, StudyRow, Wanted
@@ -38,6 +37,7 @@ SCAN = "scan"  # the key of all scans, which come one after the other
 TYPING_MS = 200  # after the last key, until the list follows
 ANY = "All modalities"
 PERIODS = {"Any date": None, "Today": 0, "Last 7 days": 7, "Last 30 days": 30, "Last year": 365}
+LETTERS = 14  # of the longest of these
 KEPT = (
     "Add a folder to list its DICOM studies here, also after the next start. The list keeps names, "
     "dates and where the files are; the images stay where they are."
@@ -110,8 +110,8 @@ class ThisComputer(QWidget):
         self.words.setPlaceholderText("Name, ID, description or date")
         self.words.setAccessibleName("Search studies on this computer")
         self.words.setClearButtonEnabled(True)
-        self.modality = _choice("Modality", [ANY])
-        self.period = _choice("Date", list(PERIODS))
+        self.modality = choice("Modality", [ANY], LETTERS)
+        self.period = choice("Date", PERIODS, LETTERS)
         self.search = row(self.words, self.modality, self.period)
         self.tree = LibraryTree()
         self.hint = label(KEPT, "quiet", wrap=True)
@@ -244,13 +244,6 @@ class ThisComputer(QWidget):
 
     def _ask(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         self._background.run(work, then, self._context.notices.failed)
-
-
-def _choice(name: str, entries: list[str]) -> QComboBox:
-    made = QComboBox()
-    made.setAccessibleName(name)
-    made.addItems(entries)
-    return made
 
 
 def _count(number: int, one: str, many: str) -> str:
