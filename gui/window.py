@@ -38,6 +38,7 @@ from gui.remote import Remote
 from gui.run_export import RunExport
 from gui.session import Session
 from gui.settings import Settings, SettingsFile
+from gui.settling import Settling
 from gui.start_page import StartPage
 from gui.studies import Studies
 from gui.study_panel import StudyPanel
@@ -46,7 +47,6 @@ from gui.veil import Veil, forget_file_dialogs
 from gui.views import Views
 from gui.worker_label import WorkerLabel
 from gui.workspace import Workspace
-from inference import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,7 @@ class LimnWindow(QMainWindow):
             self, self.studies, self.views, self.settings, self.notices, self.reader
         )
         self.run_export = RunExport(self, self.studies, self.views, self.settings, self.notices)
+        self.settling = Settling(self, self.studies)
         self.audit = AuditTrail(self, self.studies, self.settings, self.notices)
         self._build()
         self.projects = Projects(self, Workspace(self.studies, self.views, self.task_panel))
@@ -248,7 +249,7 @@ class LimnWindow(QMainWindow):
             QTimer.singleShot(IDLE_MS, self, lambda: self._prepare(steps))
         else:
             threading.Thread(target=registry.preload, daemon=True, name="widgets").start()
-            memory.settle()
+            self.settling.settle()
 
     # --- following ---------------------------------------------------------------------------
 

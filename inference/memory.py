@@ -116,6 +116,12 @@ def settle() -> None:
     gc.freeze()
 
 
+def unsettle() -> None:
+    """Search all, the spared objects too, once."""
+    gc.unfreeze()
+    gc.collect()
+
+
 def give_back() -> None:
     """Return what the last job freed to the system and to other users of the GPU."""
     torch = sys.modules.get("torch")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gui.document import Document
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -44,16 +48,33 @@ def draw(window: LimnWindow) -> None:
     QApplication.processEvents()
 
 
+def shown(window: LimnWindow, sha256: str) -> Document:
+    """A grey image."""
+    voxels = np.zeros((64, 64), np.uint8)
+    series = Series(voxels, "image", "OT", (Path("grey.png"),), sha256=sha256)
+    window.studies.select(document := window.studies.add(series))
+    return document
+
+
+def is_reached(state: Callable[[], bool]) -> bool:
+    """Whether something becomes so."""
+    with contextlib.suppress(TimeoutError):
+        wait_until(state, 20)
+    return state()
+
+
 def report(window: LimnWindow) -> dict[str, Any]:
     """The first stroke in a window that has settled, and full garbage collections after it."""
+    early = weakref.ref(shown(window, "early"))
     wait_until(gc.get_freeze_count)
-    voxels = np.zeros((64, 64), np.uint8)
-    document = window.studies.add(Series(voxels, "image", "OT", (Path("grey.png"),), sha256="0"))
-    window.studies.select(document)
+    document = shown(window, "0")
+    window.studies.close(early())
+    freed = is_reached(lambda: early() is None)
     window.correction.use("brush")
     QApplication.processEvents()
     stroke = seconds(lambda: draw(window))
     return {
+        "freed": freed,
         "drawn": int(document.labels.astype(bool).sum()),
         "stroke": stroke,
         "collections": [seconds(gc.collect) for _ in range(3)],

@@ -112,6 +112,12 @@ def test_nothing_is_compiled_or_collected_at_length_while_the_user_draws(
     assert fresh["stroke"] < 0.5
 
 
+def test_an_image_that_was_open_while_the_window_settled_leaves_memory_when_closed(
+    fresh: dict[str, Any],
+) -> None:
+    assert fresh["freed"]
+
+
 def test_every_plugin_is_known_to_npe2(window: LimnWindow) -> None:
     from npe2 import PluginManager
 
