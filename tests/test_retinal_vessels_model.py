@@ -244,6 +244,16 @@ def test_tiles_leave_no_seams(fast: FSGNet, retina: list[data.Sample]) -> None:
     assert confusion(whole >= 0.5, tiled >= 0.5).dice > 0.95
 
 
+def test_the_large_model_answers_a_mirrored_photograph_alike(tiny: FSGNet) -> None:
+    image = RNG.integers(60, 255, (704, 736, 3)).astype(np.uint8)
+    fast, large = (predict(tiny, image, model=model).probability for model in ("fast", "large"))
+    assert np.abs(fast - large).max() > 1e-3
+    for axes in (0, 1, (0, 1)):
+        turned = np.ascontiguousarray(np.flip(image, axes))
+        found = predict(tiny, turned, model="large").probability
+        np.testing.assert_allclose(np.flip(found, axes), large, atol=1e-4)
+
+
 @pytest.mark.parametrize("shape", [(61, 83), (61, 83, 3), (200, 40, 4), (9, 7)])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 def test_any_size_and_kind_of_image(tiny: FSGNet, shape: tuple[int, ...], kind: type) -> None:

@@ -9,6 +9,7 @@ set's held-out images together, the stricter and older habit.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,9 +28,10 @@ from plugins.retinal_vessels.model import build
 from plugins.retinal_vessels.predict import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from inference.series import Array
+    from plugins.retinal_vessels.predict import Prediction
 
 BUNDLED = resource_path("weights", "retinal_vessels", "folds")
 COLUMNS = ("f1", "auc", "auc_pooled", "sensitivity", "specificity", "mcc", "frame_f1", "frame_auc")
@@ -69,16 +71,17 @@ def evaluate_run(run: Path, every: Iterable[data.Sample], device: str) -> dict[s
     for name in data.SETS:
         chosen = [s for s in held if s.set == name]
         if chosen:
-            sets[name] = _evaluate_set(network, chosen, device, images)
+            seen = partial(predict, network, device=device, model=record["model"])
+            sets[name] = _evaluate_set(seen, chosen, images)
     return {"run": run.name, "record": record, "images": images, "sets": sets}
 
 
 def _evaluate_set(
-    network: Any, chosen: Sequence[data.Sample], device: str, images: dict[str, Scores]
+    find: Callable[[Array], Prediction], chosen: Sequence[data.Sample], images: dict[str, Scores]
 ) -> Scores:
     pixels: list[tuple[Array, Array]] = []
     for sample in chosen:
-        found = predict(network, data.read_image(sample.image), device).probability
+        found = find(data.read_image(sample.image)).probability
         truth, inside = data.read_mask(sample.vessels), data.read_mask(sample.field_of_view)
         images[f"{sample.set}/{sample.name}"] = scores(found, truth, inside)
         pixels.append((found[inside], truth[inside]))

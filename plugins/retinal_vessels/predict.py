@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 EXPLAINED = 700
 """Largest field of view that is explained at its own scale, px: every feature map is kept."""
 
+VIEWS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "fast": ((),),
+    "large": ((), (-1,), (-2,), (-2, -1)),
+}
+"""Axes along which a model sees a tile turned over, too: the mean of its answers is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -42,8 +48,12 @@ def predict(
     device: str = "cpu",
     tile: int = 1024,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    model: str = "fast",
 ) -> Prediction:
-    """Find the vessels of an image (y, x) or (y, x, 3 or more) in tiles of `tile` pixels."""
+    """Find the vessels of an image (y, x) or (y, x, 3 or more) in tiles of `tile` pixels.
+
+    `model` says in which `VIEWS` the network sees each of them.
+    """
     image = prepare.finite(image)
     field_of_view = prepare.find_field_of_view(image)
     warning = fundus_warning(image, field_of_view)
@@ -53,8 +63,10 @@ def predict(
 
     def run(part: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=mixed):
-            values = torch.sigmoid(network(_to_device(part, device)).float())
-        result: NDArray[np.float32] = values[0].cpu().numpy()
+            seen = _to_device(part, device)
+            found = [network(seen.flip(axes))[0].float().flip(axes) for axes in VIEWS[model]]
+            values = torch.sigmoid(torch.stack(found)).mean(0)
+        result: NDArray[np.float32] = values.cpu().numpy()
         return result
 
     found = predict_tiled(

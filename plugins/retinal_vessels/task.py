@@ -71,7 +71,7 @@ def segment(
 
     def attempt(footprint: Footprint) -> Any:
         with interruptible(network, context.check):
-            return predict(network, image, footprint.device, footprint.tile, report)
+            return predict(network, image, footprint.device, footprint.tile, report, model)
 
     def report(done: int, total: int) -> None:
         context.progress(done, total, "Finding vessels")
