@@ -31,10 +31,14 @@ hypothesis.settings.load_profile("any computer")
 def pytest_configure(config: pytest.Config) -> None:
     """A display of our own where there is none: napari's canvases need OpenGL.
 
-    Each process that runs tests has one to itself: two windows would fight for the keyboard.
+    Each process that runs tests has one to itself: two windows would fight for the keyboard. Each
+    has its share of the processor, too: numerics that wait for a core that another has taken take
+    twice as long.
     """
     if getattr(config.option, "numprocesses", None):  # it only shares out the tests
         return
+    share = (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name != "posix":
         return
     if shutil.which("Xvfb") is None:
