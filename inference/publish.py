@@ -80,8 +80,9 @@ def publish(
         "network": record["config"],
         **about,
     }
+    log = whole_log(run)  # first: it says which run it lacks
     info = weights.save(task, name, state, entry, folder)
-    info.log.write_text(whole_log(run), "utf-8")
+    info.log.write_text(log, "utf-8")
     return info
 
 

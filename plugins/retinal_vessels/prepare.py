@@ -15,6 +15,8 @@ from PIL import ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from plugins.retinal_vessels.scale import DIAMETERS, factor
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 SMALL = 128
 """Light varies slowly: it is measured at about this diameter of the field of view, in pixels."""
-
-DIAMETERS = (700, 1400)
-"""The network sees fields of view between these diameters, in pixels; others are resized."""
 
 USUAL = 800
 """Diameter in pixels between those of usual photographs."""
@@ -59,8 +58,7 @@ def planes(image: Photograph, field_of_view: Mask, largest: int = DIAMETERS[1]) 
     """Cut to the field of view, bring it to a scale that the network knows, normalise."""
     box = bounding_box(field_of_view)
     colour, inside = as_colour(image, box), field_of_view[box]
-    found = max(inside.shape)
-    scale = float(np.clip(found, DIAMETERS[0], largest)) / found
+    scale = factor(max(inside.shape), largest)
     if scale != 1:
         size = (max(1, round(inside.shape[0] * scale)), max(1, round(inside.shape[1] * scale)))
         colour = np.stack([_resized(colour[..., c], size) for c in range(3)], axis=-1)

@@ -14,6 +14,7 @@ from inference.errors import UserError
 from inference.tasks import Setting, Task
 from plugins.retinal_vessels.export import pixel_spacing, write
 from plugins.retinal_vessels.findings import findings
+from plugins.retinal_vessels.scale import most_pixels
 from plugins.retinal_vessels.threshold import VESSEL, vessels
 
 if TYPE_CHECKING:
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 NAME = "retinal_vessels"
 TILE = 1408
 """Edge of the part of an image that the network sees at once, px."""
-BYTES_A_PIXEL = {"fast": 1150, "large": 2700}
-"""Memory that the network takes for every pixel of a tile, as measured on a processor that has
-bfloat16: `fast` by `python -m tests.benchmarks retinal_vessels`; `large`, untrained, took 1750 for
-each pixel that it saw, and sees half as many again where a small photograph is enlarged."""
+BYTES_A_PIXEL = {"fast": 900, "large": 2600}
+"""Memory that the network takes for every pixel that it sees (`python -m tests.benchmarks
+retinal_vessels`, on a processor without bfloat16: one that has it needs less)."""
 BYTES_AT_LEAST = 350_000_000
 
 
@@ -167,8 +167,8 @@ def _request(
 
 def _estimate_bytes(series: Series, settings: Mapping[str, Any]) -> int:
     y, x = series.spatial_shape
-    tile = min(y, TILE) * min(x, TILE) * BYTES_A_PIXEL[settings["model"]]
-    return BYTES_AT_LEAST + tile + 20 * y * x
+    seen = most_pixels(y, x) * BYTES_A_PIXEL[settings["model"]]
+    return BYTES_AT_LEAST + seen + 20 * y * x
 
 
 TASK = Task(
@@ -180,7 +180,7 @@ TASK = Task(
     suits=_suits,
     settings=(
         Setting("model", "Model", "fast", str, ("fast", "large"),
-                "fast: a second on any computer; large: finer vessels, several times slower"),
+                "fast: a second on any computer; large: hardly better, for graphics cards"),
         Setting("threshold", "Threshold", 0.5, float,
                 help="probability from which a pixel is a vessel, 0 to 1"),
         Setting("smallest", "Smallest island", 0, int,

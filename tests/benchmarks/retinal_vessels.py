@@ -21,7 +21,7 @@ from inference.reading import read
 from inference.registry import tasks
 from inference.resources import resource_path
 from inference.shared import SharedArray
-from plugins.retinal_vessels.task import TILE
+from plugins.retinal_vessels.scale import most_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,8 @@ class Measured:
 
     @property
     def bytes_a_pixel(self) -> float:
-        """What the job took, for every pixel that the network saw at once."""
-        return self.needed_bytes / (min(self.size[0], TILE) * min(self.size[1], TILE))
+        """What the job took, for every pixel that the network may have seen."""
+        return self.needed_bytes / most_pixels(*self.size)
 
 
 @dataclass
@@ -137,7 +137,7 @@ def table(rows: list[Measured]) -> Table:
     """What was measured, one line for each model and size."""
     shown = Table(title=f"Retinal vessels on {psutil.cpu_count()} cores")
     for heading in ("model", "pixels", "first run, s", "each further run, s", "peak memory, GiB",
-                    "of it for the job", "estimated", "bytes a pixel of a tile"):  # fmt: skip
+                    "of it for the job", "estimated", "bytes a pixel seen"):  # fmt: skip
         shown.add_column(heading, justify="right")
     for row in rows:
         size = "{} x {}".format(*row.size)
