@@ -43,8 +43,8 @@ def begun(
 ) -> Network:
     """A new network; it inherits what that of the run `start` knows, if given.
 
-    By default it is widened where it is wider. The run must have held out the same images. Raises
-    BadParameter, also where `inherit` raises ValueError.
+    By default it may be wider and deeper (`widen`). The run must have held out the same images.
+    Raises BadParameter, also where `inherit` raises ValueError.
     """
     network = build(config)
     if start is not None:

@@ -1,13 +1,14 @@
-"""Wider networks that begin with what a narrower one has learned.
+"""Wider and deeper networks that begin with what a smaller one has learned.
 
-Net2WiderNet (Chen, Goodfellow and Shlens 2016): a channel is repeated, and what sums over channels
-shares its weight among the repetitions. The wide network then says what the narrow one says. The
-shares are uneven, so that repetitions do not learn alike.
+Net2Net (Chen, Goodfellow and Shlens 2016): a channel is repeated, and what sums over channels
+shares its weight among the repetitions; a part that the smaller one lacks passes on what comes. The
+large network then says what the small one says. The shares are uneven, so that repetitions do not
+learn alike.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch  # noqa: TID253  the trainer's side
 from torch import Tensor, nn  # noqa: TID253
@@ -21,19 +22,31 @@ LEAST = 0.5
 """Of a repetition's share, over the greatest."""
 
 
-def widen(network: nn.Module, narrow: nn.Module, seed: int = 0) -> None:
-    """Give a network what another of the same structure knows, each size a multiple of its.
+@runtime_checkable
+class Residual(Protocol):
+    """A part of a network that can be without effect."""
 
-    Raises ValueError if the structures differ or a size is no multiple.
+    def step_aside(self) -> None:
+        """Pass on what comes, until training makes more of it."""
+
+
+def widen(network: nn.Module, narrow: nn.Module, seed: int = 0) -> None:
+    """Give a network what another knows, each size a multiple of its; it may have more `Residual`s.
+
+    Raises ValueError if the structures differ otherwise or a size is no multiple.
     """
     wide, generator = network.state_dict(), torch.Generator().manual_seed(seed)
-    known = narrow.state_dict()
-    if wide.keys() != known.keys():
+    known, parts = narrow.state_dict(), dict(narrow.named_modules())
+    deeper = {name: part for name, part in network.named_modules() if name not in parts}
+    added = {name: part for name, part in deeper.items() if isinstance(part, Residual)}
+    if {name for name in wide if not name.startswith(tuple(f"{a}." for a in added))} != set(known):
         raise ValueError("the networks differ in structure")
     for name, value in known.items():
         owner = network.get_submodule(name.rpartition(".")[0])
         summed = isinstance(owner, SUMMING) and name.endswith("weight")
         wide[name].copy_(_repeated(value, wide[name].shape, summed, generator))
+    for part in added.values():
+        part.step_aside()
 
 
 def _repeated(

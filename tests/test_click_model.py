@@ -11,6 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from inference.box import Box
+from inference.widening import widen
 from plugins.click_segmentation import teaching
 from plugins.click_segmentation.doubt import absent, misjudged, overdone
 from plugins.click_segmentation.encoding import BESIDE, SIGMA, encode
@@ -73,7 +74,7 @@ def test_the_fast_network_is_light_and_a_further_click_costs_the_decoder_alone()
 def test_a_deeper_network_begins_with_what_the_shallow_one_says_and_learns_in_every_part():
     shallow = ClickNet(replace(TINY, profile="disc"))
     deep = ClickNet(replace(TINY, depths=(3, 2, 3, 2), looks=3))
-    deep.inherit(shallow)
+    widen(deep, shallow)
     image, prompts = torch.randn(2, 2, 32, 48), torch.rand(2, 5, 32, 48)
     torch.testing.assert_close(deep.eval()(image, prompts), shallow.eval()(image, prompts))
     optimiser = torch.optim.SGD(deep.parameters(), 0.1)
@@ -82,8 +83,8 @@ def test_a_deeper_network_begins_with_what_the_shallow_one_says_and_learns_in_ev
         deep.train()(image, prompts).square().mean().backward()
         optimiser.step()
     assert all(p.grad.abs().max() > 0 for p in deep.parameters())
-    with pytest.raises(ValueError, match="deeper somewhere"):
-        shallow.inherit(deep)
+    with pytest.raises(ValueError, match="differ in structure"):
+        widen(shallow, deep)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 96), (160, 48)])

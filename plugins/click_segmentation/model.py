@@ -228,20 +228,6 @@ class ClickNet(nn.Module):
         """Logits (batch, 1, down, right)."""
         return self.decode(self.encode(image), prompts)
 
-    def inherit(self, shallow: ClickNet) -> None:
-        """Begin with what a network of the same channels knows that is nowhere deeper.
-
-        What it lacks changes nothing at first. Raises ValueError if it has what this one lacks.
-        """
-        known, own = shallow.state_dict(), self.state_dict()
-        if any(name not in own or own[name].shape != known[name].shape for name in known):
-            raise ValueError("it is deeper somewhere, or has other channels")
-        self.load_state_dict(known, strict=False)
-        before = dict(shallow.named_modules())
-        for name, part in self.named_modules():
-            if name not in before and isinstance(part, Residual | Look):
-                part.step_aside()
-
 
 def likeness(directions: Tensor, marked: Tensor) -> Tensor:
     """Cosine of each place's feature with the mean one under each of the three maps; 0 for none."""

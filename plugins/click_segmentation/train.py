@@ -21,7 +21,7 @@ from inference.ahead import made_ahead
 from inference.memory import keep_freed_blocks
 from plugins.click_segmentation.data import Samples
 from plugins.click_segmentation.lessons import loss_of
-from plugins.click_segmentation.model import CONFIGS, ClickNet, build
+from plugins.click_segmentation.model import CONFIGS, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def main(  # noqa: PLR0913  one argument for each option of the command
     }  # fmt: skip
     options.note(out, start, record)
     torch.manual_seed(seed)
-    network = options.begun(build, config, start, inherit=ClickNet.inherit)
+    network = options.begun(build, config, start)
     plan = training.Plan(
         steps=length, rate=rate or RATES[model], weight_decay=0.02, warm_up=100, ema=0.998,
         seed=seed, minutes=minutes,
